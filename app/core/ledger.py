@@ -1,0 +1,631 @@
+"""The ledger: books, their generations, passages, jobs and questions. The only room with SQL.
+
+The ledger and the kept originals are the truth; the vector index can be rebuilt from them.
+
+A book's content is written as a *generation*. It is `building` while its rows and
+vectors are written, becomes `live` in one transaction, and is `retired` in the
+same transaction that makes its successor live. Search leaves out every generation
+that is not live (`hidden`), so a book is seen whole or not at all, whatever dies when.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.book import Book, Box, Page, PageBoxes, Passage
+from app.core.errors import DataDirTooNew, NotFound
+
+
+# Books, generations, pages, passages, jobs, questions and single facts.
+M001_BOOKS = """
+CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    book_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('building', 'live', 'retired')),
+    sha256 TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    published_at REAL
+);
+CREATE INDEX generations_state ON generations (state);
+CREATE UNIQUE INDEX one_live_generation ON generations (book_id) WHERE state = 'live';
+CREATE TABLE books (
+    id TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL REFERENCES generations (id),
+    sha256 TEXT NOT NULL,
+    title TEXT NOT NULL,
+    source_file TEXT NOT NULL,
+    edition TEXT NOT NULL,
+    shelf TEXT NOT NULL,
+    authors TEXT NOT NULL,
+    publisher TEXT NOT NULL,
+    published TEXT NOT NULL,
+    isbn TEXT NOT NULL,
+    as_of TEXT NOT NULL,
+    pages INTEGER NOT NULL,
+    passages INTEGER NOT NULL,
+    superseded_by TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE INDEX books_sha256 ON books (sha256);
+CREATE INDEX books_source ON books (source_file);
+CREATE TABLE pages (
+    generation INTEGER NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    page_index INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    text TEXT NOT NULL,
+    heads TEXT NOT NULL,
+    width REAL NOT NULL,
+    height REAL NOT NULL,
+    vertical INTEGER NOT NULL,
+    extractor TEXT NOT NULL,
+    confidence REAL,
+    warnings TEXT NOT NULL,
+    PRIMARY KEY (generation, page_index)
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    generation INTEGER NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    id TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    section_path TEXT NOT NULL,
+    article TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    page_index INTEGER NOT NULL,
+    page_index_end INTEGER NOT NULL,
+    page_label TEXT NOT NULL,
+    boxes TEXT NOT NULL,
+    about TEXT NOT NULL,
+    cites TEXT NOT NULL,
+    context TEXT NOT NULL,
+    PRIMARY KEY (generation, id)
+) WITHOUT ROWID;
+CREATE INDEX passages_order ON passages (generation, ordinal);
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source_file TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('running', 'added', 'unchanged', 'failed', 'interrupted')),
+    reason TEXT NOT NULL DEFAULT '',
+    book_id TEXT NOT NULL DEFAULT '',
+    pages INTEGER NOT NULL DEFAULT 0,
+    passages INTEGER NOT NULL DEFAULT 0,
+    started_at REAL NOT NULL,
+    finished_at REAL
+);
+CREATE TABLE questions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    asked_at REAL NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('search', 'ask')),
+    query TEXT NOT NULL,
+    answered INTEGER,
+    hits TEXT NOT NULL,
+    took_ms REAL NOT NULL
+);
+"""
+
+
+MIGRATIONS = (M001_BOOKS,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What became of one file. Times are seconds since the epoch; `reason` says why a job failed."""
+
+    id: int
+    source_file: str
+    state: str
+    reason: str
+    book_id: str
+    pages: int
+    passages: int
+    started_at: float
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One logged question; `hits` are the passage ids shown, best first."""
+
+    id: int
+    asked_at: float
+    kind: str
+    query: str
+    answered: bool | None
+    hits: tuple[str, ...]
+    took_ms: float
+
+
+class Ledger:
+    """One SQLite file in WAL mode; a connection a thread for reading, one lock for writing.
+
+    Opening a file that a newer version wrote raises DataDirTooNew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._write_lock = threading.RLock()
+        self._writes = 0
+        self._hidden: tuple[int, tuple[int, ...]] = (-1, ())
+        self._books: tuple[int, dict[str, Book]] = (-1, {})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        with self._writing() as db:
+            found = int(db.execute("PRAGMA user_version").fetchone()[0])
+            if found > SCHEMA_VERSION:
+                raise DataDirTooNew(
+                    f"データフォルダー {self.path.parent} は新しい版の栞で作られています"
+                    f" (台帳の版 {found}、この製品の版 {SCHEMA_VERSION})。",
+                    hint="栞を新しい版に更新するか、別のデータフォルダーを指定してください。",
+                    field=str(self.path),
+                )
+            for version, script in enumerate(MIGRATIONS[found:], start=found + 1):
+                # executescript would commit on its own, so each step carries its transaction.
+                db.executescript(f"BEGIN;{script}PRAGMA user_version = {version};COMMIT;")
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA foreign_keys = ON")
+            self._local.db = db
+            with self._write_lock:
+                self._opened.append(db)
+        return db
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it is kept, or nothing."""
+        with self._write_lock:
+            db = self._db
+            try:
+                yield db
+            except BaseException:
+                db.rollback()
+                raise
+            else:
+                db.commit()
+            finally:
+                self._writes += 1
+
+    def close(self) -> None:
+        """Closes every thread's connection; the ledger cannot be used afterwards."""
+        with self._write_lock:
+            for db in self._opened:
+                db.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    # -- facts ------------------------------------------------------------------
+
+    def fact(self, key: str) -> str:
+        """A single remembered fact, such as which index is active; empty when never set."""
+        row = self._db.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        return str(row["value"]) if row else ""
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Remembers one fact."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
+
+    # -- generations ------------------------------------------------------------
+
+    def begin_generation(self, book_id: str, sha256: str) -> int:
+        """Starts a generation of a book; nobody sees it until `publish`."""
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO generations (book_id, state, sha256, started_at)"
+                " VALUES (?, 'building', ?, ?)",
+                (book_id, sha256, time.time()),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def write_generation(
+        self, generation: int, pages: Iterable[Page], passages: Iterable[Passage]
+    ) -> None:
+        """Writes the pages and passages of a generation that is still building."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_page_row(generation, page) for page in pages),
+            )
+            db.executemany(
+                "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_passage_row(generation, passage) for passage in passages),
+            )
+
+    def publish(self, generation: int, book: Book) -> None:
+        """Makes a generation the live one and retires the one before it, in one transaction."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE generations SET state = 'retired' WHERE book_id = ? AND state = 'live'",
+                (book.id,),
+            )
+            db.execute(
+                "UPDATE generations SET state = 'live', published_at = ? WHERE id = ?",
+                (time.time(), generation),
+            )
+            (sha256,) = db.execute(
+                "SELECT sha256 FROM generations WHERE id = ?", (generation,)
+            ).fetchone()
+            db.execute(
+                "INSERT OR REPLACE INTO books VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    book.id,
+                    generation,
+                    sha256,
+                    book.title,
+                    book.source_file,
+                    book.edition,
+                    book.shelf,
+                    book.authors,
+                    book.publisher,
+                    book.published,
+                    book.isbn,
+                    book.as_of,
+                    book.pages,
+                    book.passages,
+                    book.superseded_by,
+                ),
+            )
+
+    def hidden(self) -> tuple[int, ...]:
+        """Generations that no search may show: those still building and those retired."""
+        # Remembered until the next write; the count is read first, so that a write that
+        # happens meanwhile makes this memory stale rather than wrong.
+        writes = self._writes
+        if self._hidden[0] != writes:
+            rows = self._db.execute(
+                "SELECT id FROM generations WHERE state != 'live' ORDER BY id"
+            ).fetchall()
+            self._hidden = (writes, tuple(int(row["id"]) for row in rows))
+        return self._hidden[1]
+
+    def abandoned(self, *, keep: Iterable[int] = ()) -> list[int]:
+        """Generations to clear away: retired ones, and building ones not in `keep`."""
+        kept = set(keep)
+        return [generation for generation in self.hidden() if generation not in kept]
+
+    def forget_generations(self, generations: Sequence[int]) -> None:
+        """Deletes the rows of generations that are not live; call it once their vectors are gone."""
+        with self._writing() as db:
+            db.executemany(
+                "DELETE FROM generations WHERE id = ? AND state != 'live'",
+                ((generation,) for generation in generations),
+            )
+
+    def live_generations(self) -> dict[str, int]:
+        """The live generation of every book, by book id."""
+        rows = self._db.execute("SELECT id, generation FROM books").fetchall()
+        return {str(row["id"]): int(row["generation"]) for row in rows}
+
+    # -- books ------------------------------------------------------------------
+
+    def books(self) -> dict[str, Book]:
+        """Every book on the shelf by id, ordered by title and edition."""
+        writes = self._writes
+        if self._books[0] != writes:
+            rows = self._db.execute("SELECT * FROM books ORDER BY title, edition, id").fetchall()
+            self._books = (writes, {str(row["id"]): _book(row) for row in rows})
+        return self._books[1]
+
+    def book(self, book_id: str) -> Book:
+        """One book; raises NotFound for an id the shelf does not hold."""
+        book = self.books().get(book_id)
+        if book is None:
+            raise NotFound(
+                f"書籍 {book_id} はこの書棚にありません。",
+                hint="shiori ingest list で書籍の一覧とIDを確かめてください。",
+                field="book_id",
+            )
+        return book
+
+    def book_with(self, *, sha256: str = "", source_file: str = "") -> tuple[Book, str] | None:
+        """The book read from this content or this file, with the content's hash, or None."""
+        column, value = ("sha256", sha256) if sha256 else ("source_file", source_file)
+        row = self._db.execute(
+            f"SELECT * FROM books WHERE {column} = ? ORDER BY id LIMIT 1", (value,)
+        ).fetchone()
+        return (_book(row), str(row["sha256"])) if row else None
+
+    def sha256(self, book_id: str) -> str:
+        """The hash of the file a book was read from; raises NotFound."""
+        self.book(book_id)
+        row = self._db.execute("SELECT sha256 FROM books WHERE id = ?", (book_id,)).fetchone()
+        return str(row["sha256"])
+
+    def remove_book(self, book_id: str) -> Book:
+        """Takes a book off the shelf in one transaction; its vectors are cleared away afterwards."""
+        book = self.book(book_id)
+        with self._writing() as db:
+            db.execute("DELETE FROM books WHERE id = ?", (book_id,))
+            db.execute(
+                "UPDATE generations SET state = 'retired' WHERE book_id = ? AND state = 'live'",
+                (book_id,),
+            )
+            db.execute("UPDATE books SET superseded_by = '' WHERE superseded_by = ?", (book_id,))
+        return book
+
+    def supersede(self, old_id: str, new_id: str) -> None:
+        """Marks a book as superseded by a newer edition; both stay on the shelf."""
+        with self._writing() as db:
+            db.execute("UPDATE books SET superseded_by = ? WHERE id = ?", (new_id, old_id))
+
+    # -- pages and passages -----------------------------------------------------
+
+    def page(self, book_id: str, page_index: int) -> Page:
+        """One page of the live generation, without line boxes; raises NotFound."""
+        row = self._db.execute(
+            "SELECT p.* FROM pages p JOIN books b ON b.generation = p.generation"
+            " WHERE b.id = ? AND p.page_index = ?",
+            (book_id, page_index),
+        ).fetchone()
+        if row is None:
+            self.book(book_id)
+            raise NotFound(
+                f"書籍 {book_id} に{page_index + 1}枚目のページはありません。",
+                hint="ページ番号を確かめてください。",
+                field="page_index",
+            )
+        return _page(row)
+
+    def page_text(self, book_id: str, page_index: int) -> str:
+        """The text of one page as it is read; raises NotFound."""
+        self.page(book_id, page_index)
+        row = self._db.execute(
+            "SELECT p.text FROM pages p JOIN books b ON b.generation = p.generation"
+            " WHERE b.id = ? AND p.page_index = ?",
+            (book_id, page_index),
+        ).fetchone()
+        return str(row["text"])
+
+    def pages(self, book_id: str) -> list[Page]:
+        """The pages of a book in order, without their lines."""
+        self.book(book_id)
+        rows = self._db.execute(
+            "SELECT p.* FROM pages p JOIN books b ON b.generation = p.generation"
+            " WHERE b.id = ? ORDER BY p.page_index",
+            (book_id,),
+        ).fetchall()
+        return [_page(row) for row in rows]
+
+    def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
+        """Passages by (generation, passage id); keys that no longer exist are left out."""
+        found: dict[tuple[int, str], Passage] = {}
+        for start in range(0, len(keys), 400):
+            part = keys[start : start + 400]
+            marks = ", ".join(["(?, ?)"] * len(part))
+            rows = self._db.execute(
+                "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
+                f" WHERE (p.generation, p.id) IN (VALUES {marks})",
+                [value for key in part for value in key],
+            ).fetchall()
+            for row in rows:
+                found[int(row["generation"]), str(row["id"])] = _passage(row)
+        return found
+
+    def passage(self, passage_id: str) -> Passage:
+        """One passage of a book on the shelf; raises NotFound."""
+        book_id = passage_id.split("-", 1)[0]
+        generation = self.live_generations().get(book_id, 0)
+        passage = self.passages([(generation, passage_id)]).get((generation, passage_id))
+        if passage is None:
+            raise NotFound(
+                f"パッセージ {passage_id} はこの書棚にありません。",
+                hint="本が差し替えられた可能性があります。もう一度検索してください。",
+                field="passage_id",
+            )
+        return passage
+
+    def passages_of(self, book_id: str) -> Iterator[tuple[int, Passage]]:
+        """A book's live passages in order, each with its generation."""
+        rows = self._db.execute(
+            "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
+            " WHERE g.book_id = ? AND g.state = 'live' ORDER BY p.ordinal",
+            (book_id,),
+        )
+        for row in rows:
+            yield int(row["generation"]), _passage(row)
+
+    def neighbours(self, passage: Passage, distance: int = 1) -> list[Passage]:
+        """The passages before and after one in its book, itself left out, in order."""
+        rows = self._db.execute(
+            "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
+            " WHERE g.book_id = ? AND g.state = 'live' AND p.ordinal BETWEEN ? AND ?"
+            " AND p.ordinal != ? ORDER BY p.ordinal",
+            (
+                passage.book_id,
+                passage.ordinal - distance,
+                passage.ordinal + distance,
+                passage.ordinal,
+            ),
+        ).fetchall()
+        return [_passage(row) for row in rows]
+
+    # -- jobs -------------------------------------------------------------------
+
+    def start_job(self, source_file: str) -> int:
+        """Notes that a file is being added."""
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO jobs (source_file, state, started_at) VALUES (?, 'running', ?)",
+                (source_file, time.time()),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def finish_job(
+        self,
+        job_id: int,
+        state: str,
+        *,
+        reason: str = "",
+        book_id: str = "",
+        pages: int = 0,
+        passages: int = 0,
+    ) -> None:
+        """Notes what became of a job: added, unchanged, failed or interrupted."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE jobs SET state = ?, reason = ?, book_id = ?, pages = ?, passages = ?,"
+                " finished_at = ? WHERE id = ?",
+                (state, reason, book_id, pages, passages, time.time(), job_id),
+            )
+
+    def interrupt_running_jobs(self) -> int:
+        """Marks jobs that a dead process left running; returns how many there were."""
+        with self._writing() as db:
+            cursor = db.execute(
+                "UPDATE jobs SET state = 'interrupted', finished_at = ?,"
+                " reason = '処理の途中で停止しました。もう一度追加してください。'"
+                " WHERE state = 'running'",
+                (time.time(),),
+            )
+            return cursor.rowcount
+
+    def jobs(self, limit: int = 50) -> list[Job]:
+        """The latest jobs, newest first."""
+        rows = self._db.execute("SELECT * FROM jobs ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+        return [Job(**dict(row)) for row in rows]
+
+    # -- questions --------------------------------------------------------------
+
+    def log_question(
+        self,
+        kind: str,
+        query: str,
+        hits: Sequence[str],
+        took_ms: float,
+        answered: bool | None = None,
+    ) -> int:
+        """Keeps a question with what was shown for it; returns its id."""
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO questions (asked_at, kind, query, answered, hits, took_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (time.time(), kind, query, answered, _dump(list(hits)), took_ms),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def questions(self, limit: int = 100) -> list[Question]:
+        """The latest questions, newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM questions ORDER BY id DESC LIMIT ?", (limit,)
+        ).fetchall()
+        return [
+            Question(
+                id=row["id"],
+                asked_at=row["asked_at"],
+                kind=row["kind"],
+                query=row["query"],
+                answered=None if row["answered"] is None else bool(row["answered"]),
+                hits=tuple(json.loads(row["hits"])),
+                took_ms=row["took_ms"],
+            )
+            for row in rows
+        ]
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _page_row(generation: int, page: Page) -> tuple[Any, ...]:
+    return (
+        generation,
+        page.index,
+        page.label,
+        page.text,
+        _dump(page.heads),
+        page.width,
+        page.height,
+        int(page.vertical),
+        page.extractor,
+        page.confidence,
+        _dump(page.warnings),
+    )
+
+
+def _page(row: sqlite3.Row) -> Page:
+    return Page(
+        index=row["page_index"],
+        lines=(),
+        label=row["label"],
+        heads=tuple(json.loads(row["heads"])),
+        width=row["width"],
+        height=row["height"],
+        vertical=bool(row["vertical"]),
+        extractor=row["extractor"],
+        confidence=row["confidence"],
+        warnings=tuple(json.loads(row["warnings"])),
+    )
+
+
+def _book(row: sqlite3.Row) -> Book:
+    values = dict(row)
+    del values["generation"], values["sha256"]
+    return Book(**values)
+
+
+def _passage_row(generation: int, passage: Passage) -> tuple[Any, ...]:
+    boxes = [
+        [
+            page.page_index,
+            [[round(side, 4) for side in (b.x0, b.y0, b.x1, b.y1)] for b in page.boxes],
+        ]
+        for page in passage.boxes
+    ]
+    return (
+        generation,
+        passage.id,
+        passage.ordinal,
+        passage.text,
+        _dump(passage.section_path),
+        passage.article,
+        passage.kind,
+        passage.page_index,
+        passage.page_index_end,
+        passage.page_label,
+        _dump(boxes),
+        _dump(passage.about),
+        _dump(passage.cites),
+        passage.context,
+    )
+
+
+def _passage(row: sqlite3.Row) -> Passage:
+    boxes = tuple(
+        PageBoxes(page_index, tuple(Box(*sides) for sides in page_boxes))
+        for page_index, page_boxes in json.loads(row["boxes"])
+    )
+    return Passage(
+        id=row["id"],
+        book_id=row["book_id"],
+        ordinal=row["ordinal"],
+        text=row["text"],
+        section_path=tuple(json.loads(row["section_path"])),
+        article=row["article"],
+        kind=row["kind"],
+        page_index=row["page_index"],
+        page_index_end=row["page_index_end"],
+        page_label=row["page_label"],
+        boxes=boxes,
+        about=tuple(json.loads(row["about"])),
+        cites=tuple(json.loads(row["cites"])),
+        context=row["context"],
+    )
