@@ -28,6 +28,10 @@ PerQuery = Mapping[str, Mapping[str, float]]
 """measure name → query id → value."""
 
 MEASURES = ("ndcg@10", "recall@10", "recall@100", "mrr@10")
+"""What every result publishes."""
+
+SUCCESS = ("success@1", "success@3", "success@10")
+"""Share of questions with a relevant document among the first k: what a reader notices."""
 
 _KINDS = {
     "ndcg": ir_measures.nDCG,
@@ -36,6 +40,7 @@ _KINDS = {
     "success": ir_measures.Success,
 }
 _SAMPLES = 2000
+_BLOCK = 200
 
 
 def per_query(
@@ -134,5 +139,11 @@ def _by_rank(run: Run) -> Iterator[ir_measures.ScoredDoc]:
 
 def _resampled_means(values: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
     random = np.random.default_rng(seed)
-    # One draw at a time keeps memory at one array of queries, whatever the set's size.
-    return np.array([random.choice(values, size=len(values)).mean() for _ in range(samples)])
+    # Drawn in blocks: all samples at once would need samples × queries numbers in memory.
+    blocks = [
+        values[random.integers(len(values), size=(min(_BLOCK, samples - done), len(values)))].mean(
+            axis=1
+        )
+        for done in range(0, samples, _BLOCK)
+    ]
+    return np.concatenate(blocks)

@@ -17,7 +17,17 @@ import numpy as np
 
 from app.core.errors import BadRequest, UnreadableFile
 from eval.datasets import Dataset
-from eval.measures import MEASURES, PerQuery, Ranking, Run, interval, means, per_query, type_groups
+from eval.measures import (
+    MEASURES,
+    SUCCESS,
+    PerQuery,
+    Ranking,
+    Run,
+    interval,
+    means,
+    per_query,
+    type_groups,
+)
 
 Searcher = Callable[[str, int], Sequence[tuple[str, float]]]
 """Question and k → at most k corpus ids with scores, best first."""
@@ -68,15 +78,16 @@ class Result:
             "dataset": self.dataset,
             "config": self.config,
             "queries": self.queries,
-            **_rounded(means(self.per_query)),
+            **_published(means(self.per_query)),
             "latency_ms": {"p50": round(self.latency(50), 2), "p95": round(self.latency(95), 2)},
             "by_type": {
-                name: {"queries": len(ids), **_rounded(means(self.per_query, ids))}
+                name: {"queries": len(ids), **_published(means(self.per_query, ids))}
                 for name, ids in self.types.items()
             },
             "intervals": {
                 name: [round(low, 4), round(high, 4)]
                 for name, (low, high) in self.intervals().items()
+                if name in MEASURES
             },
         }
 
@@ -189,7 +200,7 @@ def read_result(folder: Path, dataset: Dataset) -> Result:
 
 def _result(dataset: Dataset, config: str, run: Run, latency: Mapping[str, float]) -> Result:
     qrels = {query.id: dataset.qrels[query.id] for query in dataset.judged}
-    values = per_query(qrels, run)
+    values = per_query(qrels, run, MEASURES + SUCCESS)
     return Result(dataset.name, config, run, values, latency, type_groups(dataset))
 
 
@@ -259,5 +270,5 @@ def _write_json(path: Path, value: Mapping[str, object]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}
+def _published(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(values[name], 4) for name in MEASURES}
