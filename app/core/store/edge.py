@@ -1,0 +1,291 @@
+"""The embedded store: Qdrant's engine in this process, one directory, one opener.
+
+    <path>/schema.json    which vectors the store holds
+    <path>/shard/         the engine's own files
+
+Dense vectors are scanned exactly (m=0): at the size of a shelf that is as fast as a graph
+and stays exact under filters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import qdrant_edge as engine
+
+from app.core.errors import DataDirLocked, StoreUnavailable
+from app.core.store import (
+    DENSE,
+    EVERYTHING,
+    ID_FIELDS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    REBUILD_HINT,
+    Leg,
+    Point,
+    Schema,
+    Scored,
+    Sparse,
+    Store,
+    Where,
+    best,
+    payload,
+    point_id,
+)
+
+_BATCH = 256
+
+
+class EdgeStore(Store):
+    """A store in the directory `path`; created where there is none.
+
+    `fresh` drops what the directory holds and starts empty. Raises `DataDirLocked` while
+    another opener (this process included) holds it, `StoreUnavailable` where it is damaged
+    or was written with another schema.
+    """
+
+    def __init__(self, path: Path, schema: Schema, *, fresh: bool = False) -> None:
+        self.path = path
+        self.schema = schema
+        if fresh:
+            _discard(path)
+        _prepare(path, schema)
+        with _engine_errors(path):
+            self._shard = engine.EdgeShard.load(str(_shard(path)), _config(schema))
+            self._create_indexes()
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points and flush them to disk; batches of 256 are each written whole or not."""
+        for point in points:
+            self.schema.check_point(point)
+        with _engine_errors(self.path):
+            for start in range(0, len(points), _BATCH):
+                batch = [_engine_point(point) for point in points[start : start + _BATCH]]
+                self._shard.update(engine.UpdateOperation.upsert_points(batch))
+            self._shard.flush()
+
+    def search(self, legs: Sequence[Leg], where: Where = EVERYTHING) -> list[list[Scored]]:
+        """Run the legs one by one; a leg without tokens finds nothing."""
+        return [self._search(leg, where) for leg in legs]
+
+    def select(self, where: Where, limit: int) -> list[tuple[str, int]]:
+        """Up to `limit` (passage id, generation) that match, sorted."""
+        if limit < 1:
+            return []
+        request = engine.ScrollRequest(
+            limit=limit, filter=_filter(where), with_payload=list(ID_FIELDS), with_vector=False
+        )
+        with _engine_errors(self.path):
+            records, _ = self._shard.scroll(request)
+        fields = [record.payload or {} for record in records]
+        return sorted((item["passage_id"], item["generation"]) for item in fields)
+
+    def delete_generations(self, generations: Sequence[int]) -> None:
+        """Remove every point of these generations; their space returns with `compact`."""
+        if not generations:
+            return
+        gone = engine.Filter(must=[_any_of("generation", list(generations))])
+        with _engine_errors(self.path):
+            self._shard.update(engine.UpdateOperation.delete_points_by_filter(gone))
+            self._shard.flush()
+
+    def count(self, where: Where = EVERYTHING) -> int:
+        """How many points match, counted exactly."""
+        with _engine_errors(self.path):
+            return self._shard.count(engine.CountRequest(exact=True, filter=_filter(where)))
+
+    def close(self) -> None:
+        """Release the directory. Closing twice is harmless."""
+        self._shard.close()
+
+    def _search(self, leg: Leg, where: Where) -> list[Scored]:
+        if leg.is_empty:
+            return []
+        self.schema.check_leg(leg)
+        request = engine.QueryRequest(
+            limit=leg.fetch,
+            query=engine.Query.Nearest(_engine_vector(leg.query), using=leg.using),
+            filter=_filter(where),
+            params=_params(leg, where),
+            with_payload=list(ID_FIELDS),
+        )
+        with _engine_errors(self.path):
+            found = self._shard.query(request)
+        return best((_scored(point) for point in found), leg.limit)
+
+    def _create_indexes(self) -> None:
+        present = self._shard.info().payload_schema
+        kinds = dict.fromkeys(KEYWORD_FIELDS, engine.PayloadSchemaType.Keyword)
+        kinds |= dict.fromkeys(INTEGER_FIELDS, engine.PayloadSchemaType.Integer)
+        for name, kind in kinds.items():
+            if name not in present:
+                self._shard.update(engine.UpdateOperation.create_field_index(name, kind))
+        self._shard.flush()
+
+
+def compact(path: Path, *, timeout: float | None = None) -> bool:
+    """Merge segments and drop deleted points of the closed store in `path`; True if anything changed.
+
+    The engine holds the interpreter lock for as long as this takes (minutes on a large
+    shelf), so it runs in a child process. `timeout` is in seconds; TimeoutError where it
+    passes. Raises `DataDirLocked` while the store is open, `StoreUnavailable` where the
+    child fails or dies; the store stays usable either way.
+    """
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as child:
+        try:
+            return child.submit(_optimize, path).result(timeout)
+        except BrokenProcessPool as error:
+            raise StoreUnavailable(
+                f"検索索引の整理が途中で止まりました({path})。",
+                hint="空きメモリを確かめて、もう一度実行してください。索引はそのまま使えます。",
+            ) from error
+
+
+def _optimize(path: Path) -> bool:
+    with _engine_errors(path):
+        shard = engine.EdgeShard.load(str(_shard(path)))
+        changed = shard.optimize()
+        shard.flush()
+        shard.close()
+    return changed
+
+
+def _shard(path: Path) -> Path:
+    return path / "shard"
+
+
+def _prepare(path: Path, schema: Schema) -> None:
+    """Make the directory, or check that it was made for this schema.
+
+    The schema is written before the engine's first file, so a directory without it is
+    not a store and is left alone.
+    """
+    schema_file = path / "schema.json"
+    try:
+        if schema_file.exists():
+            _check_schema(schema_file, schema)
+        elif path.exists() and any(path.iterdir()):
+            raise StoreUnavailable(
+                f"{path} は検索索引のフォルダではありません。",
+                hint="空のフォルダを指定してください。",
+            )
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            partial = schema_file.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps(schema.as_dict()), encoding="utf-8")
+            partial.replace(schema_file)
+        _shard(path).mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"検索索引のフォルダ {path} を読み書きできません({error.strerror})。",
+            hint="フォルダの権限と空き容量を確かめてください。",
+        ) from error
+
+
+def _check_schema(schema_file: Path, schema: Schema) -> None:
+    try:
+        written = json.loads(schema_file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StoreUnavailable(f"{schema_file} が壊れています。", hint=REBUILD_HINT) from error
+    if written != schema.as_dict():
+        raise StoreUnavailable(
+            f"検索索引の構成が設定と違います(索引 {written}、設定 {schema.as_dict()})。",
+            hint=REBUILD_HINT,
+        )
+
+
+def _discard(path: Path) -> None:
+    """Remove a store that nobody has open; what is not a store stays."""
+    shard = _shard(path)
+    if shard.is_dir():
+        try:
+            with _engine_errors(path):
+                engine.EdgeShard.load(str(shard)).close()
+        except StoreUnavailable:
+            pass  # damaged or never filled: that is why it goes
+        shutil.rmtree(shard)
+    (path / "schema.json").unlink(missing_ok=True)
+
+
+def _config(schema: Schema) -> engine.EdgeConfig:
+    exact_scan = engine.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000)
+    dense = engine.EdgeVectorParams(
+        size=schema.dense_size, distance=engine.Distance.Cosine, hnsw_config=exact_scan
+    )
+    words = engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf)
+    return engine.EdgeConfig(
+        vectors={DENSE: dense} if schema.dense_size else None,
+        sparse_vectors=dict.fromkeys(schema.sparse, words),
+    )
+
+
+def _engine_vector(vector: Sparse | Sequence[float]) -> engine.SparseVector | list[float]:
+    if isinstance(vector, Sparse):
+        return engine.SparseVector(vector.indices, vector.values)
+    return [float(value) for value in vector]
+
+
+def _engine_point(point: Point) -> engine.Point:
+    vectors: dict[str, engine.NamedVector] = {
+        name: _engine_vector(vector) for name, vector in point.sparse.items()
+    }
+    if point.dense is not None:
+        vectors[DENSE] = _engine_vector(point.dense)
+    return engine.Point(point_id(point), vectors, payload(point))
+
+
+def _filter(where: Where) -> engine.Filter:
+    must: list[engine.ConditionType] = [_any_of(name, values) for name, values in where.keywords()]
+    if where.valid_on is not None:
+        day = float(where.valid_on)
+        must.append(engine.FieldCondition("valid_from", range=engine.RangeFloat(lte=day)))
+        must.append(engine.FieldCondition("valid_to", range=engine.RangeFloat(gte=day)))
+    return engine.Filter(must=must, must_not=_hidden(where))
+
+
+def _hidden(where: Where) -> list[engine.ConditionType]:
+    return [_any_of("generation", list(where.hidden))] if where.hidden else []
+
+
+def _any_of(name: str, values: list[str] | list[int]) -> engine.FieldCondition:
+    return engine.FieldCondition(name, match=engine.MatchAny(values))
+
+
+def _params(leg: Leg, where: Where) -> engine.SearchParams:
+    if not isinstance(leg.query, Sparse):
+        return engine.SearchParams(exact=leg.exact)
+    # The engine's own statistics go on counting deleted points until segments are merged.
+    visible = engine.Filter(must_not=_hidden(where))
+    return engine.SearchParams(idf=engine.IdfParams(corpus=visible))
+
+
+def _scored(point: engine.ScoredPoint) -> Scored:
+    fields = point.payload or {}
+    return Scored(fields["passage_id"], fields["generation"], point.score)
+
+
+@contextmanager
+def _engine_errors(path: Path) -> Iterator[None]:
+    """Turn the engine's errors into ours: it raises plain `Exception`s told apart by their text."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        if "WouldBlock" in str(error):
+            raise DataDirLocked(
+                f"検索索引 {path} は別のプロセスが使っています。",
+                hint="動いている Shiori(サーバーや取り込み)を止めてから、もう一度実行してください。",
+            ) from error
+        raise StoreUnavailable(
+            f"検索索引 {path} を使えません({error})。",
+            hint="空き容量を確かめてください。直らなければ、" + REBUILD_HINT,
+        ) from error
