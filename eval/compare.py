@@ -12,7 +12,6 @@ from eval.datasets import Dataset
 from eval.measures import MEASURES, interval, mean
 from eval.runs import Result
 
-
 _BLOCK = 500
 
 

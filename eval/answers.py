@@ -1,0 +1,117 @@
+"""Do the sentences shown hold the gold answer?
+
+A question counts when one of its gold answers (`answers.jsonl`) occurs inside one shown sentence,
+after the product's own folding of widths, variants and spaces. Unanswerable questions count as
+refused when nothing is shown. A string that occurs is not yet a right answer; this finds misses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.core.errors import BadRequest
+from app.core.japanese import fold
+from eval.datasets import Dataset, Query
+from eval.measures import interval, mean
+from eval.runs import Progress
+
+Answerable = Callable[[str], Sequence[str]]
+"""Question → the sentences shown, best first; empty when the answer is withheld."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A question whose gold answer was not shown."""
+
+    query: str
+    text: str
+    answers: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCheck:
+    """Shares of questions, between 0 and 1.
+
+    `in_first` has a gold answer in the first sentence shown, `in_any` in any; `low` and `high`
+    bound `in_any` with 95 % confidence. `silent` are questions with a gold answer for which nothing
+    was shown. `refused` is the share of the `unanswerable` questions for which nothing was shown.
+    """
+
+    dataset: str
+    questions: int
+    in_first: float
+    in_any: float
+    low: float
+    high: float
+    silent: float
+    unanswerable: int
+    refused: float
+    missed: tuple[Missed, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Counts and shares to four decimals; the missed questions by id."""
+        return {
+            "dataset": self.dataset,
+            "questions": self.questions,
+            "in_first": round(self.in_first, 4),
+            "in_any": round(self.in_any, 4),
+            "interval": [round(self.low, 4), round(self.high, 4)],
+            "silent": round(self.silent, 4),
+            "unanswerable": self.unanswerable,
+            "refused": round(self.refused, 4),
+            "missed": [missed.query for missed in self.missed],
+        }
+
+
+def check_answers(
+    dataset: Dataset, answerable: Answerable, *, progress: Progress | None = None
+) -> AnswerCheck:
+    """Ask every question with a gold answer, then every unanswerable one.
+
+    Raises `BadRequest` when the dataset has neither.
+    """
+    known = [query for query in dataset.queries.values() if query.id in dataset.answers]
+    asked: list[Query] = [*known, *dataset.unanswerable.values()]
+    if not asked:
+        raise BadRequest(
+            f"データセット {dataset.name} に正解の文字列がありません",
+            hint="answers.jsonl か unanswerable.jsonl を加えてください",
+        )
+    shown: list[tuple[str, ...]] = []
+    for done, query in enumerate(asked, start=1):
+        shown.append(tuple(answerable(query.text)))
+        if progress is not None:
+            progress(done, len(asked))
+    pairs = list(zip(known, shown, strict=False))
+    first = [holds_answer(shown[:1], dataset.answers[query.id]) for query, shown in pairs]
+    any_ = [holds_answer(shown, dataset.answers[query.id]) for query, shown in pairs]
+    low, high = interval([float(found) for found in any_])
+    return AnswerCheck(
+        dataset=dataset.name,
+        questions=len(known),
+        in_first=mean(first),
+        in_any=mean(any_),
+        low=low,
+        high=high,
+        silent=mean(not sentences for _, sentences in pairs),
+        unanswerable=len(dataset.unanswerable),
+        refused=mean(not sentences for sentences in shown[len(known) :]),
+        missed=tuple(
+            Missed(query.id, query.text, dataset.answers[query.id], sentences)
+            for (query, sentences), found in zip(pairs, any_, strict=True)
+            if not found
+        ),
+    )
+
+
+def holds_answer(sentences: Sequence[str], answers: Sequence[str]) -> bool:
+    """Whether one of the answers occurs inside one of the sentences, both folded."""
+    folded = [_folded(sentence) for sentence in sentences]
+    wanted = [answer for answer in map(_folded, answers) if answer]
+    return any(answer in sentence for sentence in folded for answer in wanted)
+
+
+def _folded(text: str) -> str:
+    return "".join(fold(text).split())
