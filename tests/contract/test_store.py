@@ -37,7 +37,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     return make_backend(request.param, tmp_path)
 
 
-def make_backend(name: str, path: Path) -> Backend:
+def make_backend(name: str, path: Path, collection: str = "shiori_contract") -> Backend:
     if name == "server" and not SERVER_URL:
         pytest.skip("no Qdrant server: SHIORI_TEST_QDRANT_URL is not set")
 
@@ -48,7 +48,7 @@ def make_backend(name: str, path: Path) -> Backend:
             return ServerStore.local(path / "local", schema, fresh=fresh)
         key = os.environ.get("SHIORI_TEST_QDRANT_KEY", "")
         return ServerStore.connect(
-            SERVER_URL, schema, api_key=key, collection="shiori_contract", fresh=fresh
+            SERVER_URL, schema, api_key=key, collection=collection, fresh=fresh
         )
 
     return Backend(name, open_store)
@@ -104,9 +104,9 @@ def test_the_same_passage_lives_in_two_generations(store: Store) -> None:
 
 
 def test_upserts_larger_than_a_batch_arrive_whole(store: Store) -> None:
-    store.upsert([point(f"p{number:04}") for number in range(600)])
-    assert store.count() == 600
-    assert len(store.select(Where(), 1000)) == 600
+    store.upsert([point(f"p{number:04}") for number in range(300)])
+    assert store.count() == 300
+    assert len(store.select(Where(), 1000)) == 300
 
 
 def test_nothing_is_done_with_nothing(store: Store) -> None:
@@ -150,6 +150,28 @@ def test_a_malformed_sparse_vector_cannot_be_made(indices: list[int], values: li
 # filters
 
 
+@pytest.fixture(scope="module", params=["edge", "local", "server"])
+def three_books(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    backend = make_backend(request.param, tmp_path_factory.mktemp("three_books"), "shiori_filters")
+    with closing(backend.open(fresh=True)) as opened:
+        opened.upsert(
+            [
+                point(
+                    "a", book_id="戸籍の実務", about=("戸籍法:77_2",), cites=("民法:767", "国籍法:2"),
+                    valid_from=20240301, valid_to=20260331, dense=[1, 0, 0, 0],
+                ),
+                point(
+                    "b", book_id="渉外事件", shelf="渉外", edition="改訂版", cites=("民法:767",),
+                    valid_from=20260401, dense=[0, 1, 0, 0],
+                ),
+                point("c", book_id="無題", edition="", generation=2, dense=[0, 0, 1, 0]),
+            ]
+        )  # fmt: skip
+        yield opened
+
+
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
@@ -173,25 +195,12 @@ def test_a_malformed_sparse_vector_cannot_be_made(indices: list[int], values: li
     ],
 )  # fmt: skip
 def test_filters_agree_in_select_count_and_search(
-    store: Store, where: Where, expected: list[str]
+    three_books: Store, where: Where, expected: list[str]
 ) -> None:
-    store.upsert(
-        [
-            point(
-                "a", book_id="戸籍の実務", about=("戸籍法:77_2",), cites=("民法:767", "国籍法:2"),
-                valid_from=20240301, valid_to=20260331, dense=[1, 0, 0, 0],
-            ),
-            point(
-                "b", book_id="渉外事件", shelf="渉外", edition="改訂版", cites=("民法:767",),
-                valid_from=20260401, dense=[0, 1, 0, 0],
-            ),
-            point("c", book_id="無題", edition="", generation=2, dense=[0, 0, 1, 0]),
-        ]
-    )  # fmt: skip
-    assert [passage for passage, _ in store.select(where, 10)] == expected
-    assert store.count(where) == len(expected)
-    assert ids(store.search_sparse("words", sparse({1: 1.0}), 10, where)) == expected
-    assert sorted(ids(store.search_dense([1, 1, 1, 0], 10, where))) == expected
+    assert [passage for passage, _ in three_books.select(where, 10)] == expected
+    assert three_books.count(where) == len(expected)
+    assert ids(three_books.search_sparse("words", sparse({1: 1.0}), 10, where)) == expected
+    assert sorted(ids(three_books.search_dense([1, 1, 1, 0], 10, where))) == expected
 
 
 def test_unusual_ids_come_back_as_they_were(store: Store) -> None:
@@ -291,16 +300,16 @@ def test_backends_agree_on_random_data(backend: Backend, tmp_path: Path) -> None
     if backend.name == "edge":
         pytest.skip("edge is what the others are compared with")
     dice = random.Random(20260401)
-    points = [random_point(dice, number) for number in range(300)]
-    queries = [random_words(dice, 6) for _ in range(20)]
+    points = [random_point(dice, number) for number in range(200)]
+    queries = [random_words(dice, 6) for _ in range(8)]
     wheres = [Where(), Where(books=("本0", "本3")), Where(hidden=(2,)), Where(valid_on=20200101)]
     with (
         closing(backend.open(fresh=True)) as other,
         closing(make_backend("edge", tmp_path).open()) as edge,
     ):
         for opened in (edge, other):
-            opened.upsert(points[:200])
-            opened.upsert(points[100:])
+            opened.upsert(points[:150])
+            opened.upsert(points[50:])
             opened.delete_generations([3])
         for query in queries:
             dense = [dice.gauss(0, 1) for _ in range(4)]

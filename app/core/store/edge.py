@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 
 import qdrant_edge as engine
@@ -132,24 +131,46 @@ class EdgeStore(Store):
 
 
 def compact(path: Path, *, timeout: float | None = None) -> bool:
-    """Merge segments and drop deleted points of the closed store in `path`; True if anything changed.
+    """Merge segments and drop deleted points of a closed store; True if anything changed.
 
     The engine holds the interpreter lock for as long as this takes (minutes on a large
-    shelf), so it runs in a child process. `timeout` is in seconds; TimeoutError where it
-    passes. Raises `DataDirLocked` while the store is open, `StoreUnavailable` where the
-    child fails or dies; the store stays usable either way.
+    shelf), so it runs in a child process, which is killed after `timeout` seconds. Raises
+    `DataDirLocked` while the store is open, `StoreUnavailable` where the child fails or
+    is killed; the store stays usable either way.
     """
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as child:
-        try:
-            return child.submit(_optimize, path).result(timeout)
-        except BrokenProcessPool as error:
-            raise StoreUnavailable(
-                f"検索索引の整理が途中で止まりました({path})。",
-                hint="空きメモリを確かめて、もう一度実行してください。索引はそのまま使えます。",
-            ) from error
+    here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _COMPACT, str(path)]
+    try:
+        done = subprocess.run(command, env=here, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise StoreUnavailable(
+            f"検索索引 {path} の整理が {timeout:g} 秒で終わりませんでした。",
+            hint="索引はそのまま使えます。時間を延ばして、もう一度実行してください。",
+        ) from error
+    if done.stdout.strip() == DataDirLocked.code:
+        raise _locked(path)
+    if done.returncode:
+        raise StoreUnavailable(
+            f"検索索引 {path} の整理が途中で止まりました(終了コード {done.returncode})。",
+            hint="空きメモリと空き容量を確かめてください。索引はそのまま使えます。",
+        ) from RuntimeError(done.stderr)
+    return done.stdout.strip() == "changed"
 
 
-def _optimize(path: Path) -> bool:
+_COMPACT = """
+import sys
+from pathlib import Path
+from app.core.errors import DataDirLocked
+from app.core.store.edge import optimize_here
+try:
+    print("changed" if optimize_here(Path(sys.argv[1])) else "unchanged")
+except DataDirLocked as error:
+    print(error.code)
+"""
+
+
+def optimize_here(path: Path) -> bool:
+    """What `compact` runs in its child; True if anything changed. Never call it while serving."""
     with _engine_errors(path):
         shard = engine.EdgeShard.load(str(_shard(path)))
         changed = shard.optimize()
@@ -281,11 +302,15 @@ def _engine_errors(path: Path) -> Iterator[None]:
         if type(error) is not Exception:
             raise
         if "WouldBlock" in str(error):
-            raise DataDirLocked(
-                f"検索索引 {path} は別のプロセスが使っています。",
-                hint="動いている Shiori(サーバーや取り込み)を止めてから、もう一度実行してください。",
-            ) from error
+            raise _locked(path) from error
         raise StoreUnavailable(
             f"検索索引 {path} を使えません({error})。",
             hint="空き容量を確かめてください。直らなければ、" + REBUILD_HINT,
         ) from error
+
+
+def _locked(path: Path) -> DataDirLocked:
+    return DataDirLocked(
+        f"検索索引 {path} は別のプロセスが使っています。",
+        hint="動いている Shiori(サーバーや取り込み)を止めてから、もう一度実行してください。",
+    )
