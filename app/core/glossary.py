@@ -1,0 +1,366 @@
+"""Everyday words ↔ the words statutes and manuals use.
+
+A resident says 名字, the statute says 氏. The glossary is a table that staff can
+extend without code (its columns are explained at the top of the shipped file);
+`expand` names, for the words found in a question, the professional terms and the
+articles that govern the matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+from app.core.errors import SettingsError
+from app.core.japanese import Token, fold, fold_with_offsets, original_span, tokens
+
+SHIPPED = Path(__file__).parent / "data" / "glossary.tsv"
+COLUMNS = ("topic", "everyday", "professional", "articles", "note")
+
+FORWARD = 1.0
+REVERSE = 0.4
+# Rows name the commonest everyday words first; the rest would drown the question.
+REVERSE_WORDS = 4
+
+_T = TypeVar("_T")
+
+_SEPARATOR = "｜"
+_TOGETHER = "＋"
+_OFF = "!"
+_ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
+_KANJI = re.compile(r"[一-鿿々]")
+_NEGATING = ("未", "非", "不", "無")
+_PARTICLES = re.compile(
+    r"^(?:から|まで|より|たく|たい|だっ|です|ます|する|しな(?=が)|[をがはもとのへやにでてたかしさせれられなんだ])+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row. A member of `everyday` is one way of saying it: the phrases that must all occur."""
+
+    topic: str
+    everyday: tuple[tuple[str, ...], ...]
+    professional: tuple[str, ...]
+    articles: tuple[str, ...]
+    note: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What a site row names to extend or switch off this row."""
+        return (self.topic, _TOGETHER.join(self.everyday[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What the words `question[start:end]` (= `term`) stand for.
+
+    `adds` are terms the question lacks, `articles` references as written in the
+    table. `weight` is 1 from everyday to professional words and less the other way.
+    """
+
+    term: str
+    start: int
+    end: int
+    adds: tuple[str, ...]
+    articles: tuple[str, ...]
+    topic: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """How a phrase is recognised: by spelling, or by normal forms and what stands between them.
+
+    `stems[i]` must occur in the text before form `i` (the last one: after the last
+    form), where the analyser leaves out dependent verbs and negation (認知し｜てくれない).
+    """
+
+    spelling: str
+    forms: tuple[str, ...]
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    phrases: tuple[int, ...]
+    entry: Entry
+    forward: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Match:
+    start: int
+    end: int
+
+    def within(self, other: _Match) -> bool:
+        return other.start <= self.start and self.end <= other.end and self != other
+
+
+class Glossary:
+    """The rows, indexed by how their phrases begin."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries = tuple(entries)
+        self._ids: dict[str, int] = {}
+        self._phrases: list[_Phrase] = []
+        self._rules: list[list[_Rule]] = []
+        self._by_spelling: dict[str, list[int]] = {}
+        self._by_form: dict[str, list[int]] = {}
+        rows = Counter(term for entry in self.entries for term in entry.professional)
+        for entry in self.entries:
+            for way in entry.everyday:
+                self._add(_Rule(self._numbers(way), entry, forward=True))
+            for term in entry.professional:
+                # A term of several rows (届出, 許可) says nothing about any one of them.
+                if rows[term] == 1:
+                    self._add(_Rule(self._numbers((term,)), entry, forward=False))
+
+    def expand(self, question: str) -> list[Expansion]:
+        """The expansions of a question, in the order of the words they start from.
+
+        A phrase matches whole words, by spelling or by normal forms without particles;
+        inside a longer match a shorter one does not count. One row is given once each
+        way, for its first match.
+        """
+        folded, offsets = fold_with_offsets(question)
+        found = self._find(folded)
+        spans = {match for matches in found.values() for match in matches}
+        outer = {span for span in spans if not any(span.within(other) for other in spans)}
+        result: dict[tuple[int, bool], Expansion] = {}
+        for phrase in found:
+            for rule in self._rules[phrase]:
+                place = _place(rule, found, outer)
+                key = (id(rule.entry), rule.forward)
+                if place is None or (key in result and result[key].start <= place.start):
+                    continue
+                start, end = original_span(offsets, place.start, place.end, len(question))
+                expansion = _expansion(rule, question, start, end, folded)
+                if expansion is not None:
+                    result[key] = expansion
+        return sorted(result.values(), key=lambda e: (e.start, -e.weight, e.end, e.topic))
+
+    def _find(self, folded: str) -> dict[int, list[_Match]]:
+        """Every place of every phrase in a folded question, by phrase number."""
+        words = tokens(folded)
+        inside = {at for word in words for at in range(word.start + 1, word.end)}
+        found: dict[int, list[_Match]] = {}
+        for number, match in chain(self._spelled(folded, inside), self._formed(folded, words)):
+            if _stands_alone(match, folded):
+                places = found.setdefault(number, [])
+                if match not in places:
+                    places.append(match)
+        return found
+
+    def _spelled(self, folded: str, inside: set[int]) -> Iterator[tuple[int, _Match]]:
+        for start in range(len(folded)):
+            if start in inside:
+                continue
+            for number in self._by_spelling.get(folded[start : start + 2], ()):
+                spelling = self._phrases[number].spelling
+                end = start + len(spelling)
+                if end not in inside and folded.startswith(spelling, start):
+                    yield number, _Match(start, end)
+            for number in self._by_spelling.get(folded[start], ()):
+                if start + 1 not in inside:
+                    yield number, _Match(start, start + 1)
+
+    def _formed(self, folded: str, words: Sequence[Token]) -> Iterator[tuple[int, _Match]]:
+        norms = [word.norm for word in words]
+        for i, norm in enumerate(norms):
+            for number in self._by_form.get(norm, ()):
+                phrase = self._phrases[number]
+                last = i + len(phrase.forms)
+                if tuple(norms[i:last]) == phrase.forms:
+                    gaps = _gaps(folded, words, i, last)
+                    if all(stem in gap for stem, gap in zip(phrase.stems, gaps, strict=True)):
+                        yield number, _Match(words[i].start, words[last - 1].end)
+
+    def _add(self, rule: _Rule) -> None:
+        # A combination is looked up from its first phrase; `_place` asks for the others.
+        self._rules[rule.phrases[0]].append(rule)
+
+    def _numbers(self, phrases: Iterable[str]) -> tuple[int, ...]:
+        return tuple(self._number(phrase) for phrase in phrases)
+
+    def _number(self, text: str) -> int:
+        phrase = _phrase(text)
+        if phrase.spelling not in self._ids:
+            self._ids[phrase.spelling] = number = len(self._phrases)
+            self._phrases.append(phrase)
+            self._rules.append([])
+            self._by_spelling.setdefault(phrase.spelling[:2], []).append(number)
+            if phrase.forms:
+                self._by_form.setdefault(phrase.forms[0], []).append(number)
+        return self._ids[phrase.spelling]
+
+
+def load(paths: Sequence[Path] = (SHIPPED,)) -> Glossary:
+    """Read glossary files in order; a later file extends or switches off rows of an earlier one.
+
+    A row with the topic and first everyday word of an earlier file's row adds its
+    words to that row; with `!` before that word it switches the row off.
+    Raises `SettingsError` naming file, line and cause.
+    """
+    entries: dict[tuple[str, str], Entry] = {}
+    for path in paths:
+        seen: set[tuple[str, str]] = set()
+        for number, row in read_table(path, COLUMNS):
+            off, entry = _entry(row, path, number)
+            if off:
+                if entries.pop(entry.key, None) is None:
+                    raise _bad(path, number, f"止める行「{entry.key[1]}」が見つかりません")
+                seen.discard(entry.key)
+                continue
+            if entry.key in seen:
+                raise _bad(path, number, f"「{entry.key[0]}／{entry.key[1]}」の行が二つあります")
+            seen.add(entry.key)
+            earlier = entries.get(entry.key)
+            entries[entry.key] = entry if earlier is None else _joined(earlier, entry)
+    return Glossary(entries.values())
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and cells of a tab-separated file; `#` lines and empty lines are left out.
+
+    The first row must name `columns`; cells missing at the end of a row are empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(
+            f"{path} を読めません（{error.strerror}）。",
+            hint="ファイルの場所と読み取り権限を確かめてください。",
+            field=str(path),
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path} は UTF-8 ではありません。",
+            hint="文字コードを UTF-8 にして保存し直してください。",
+            field=str(path),
+        ) from error
+    header_read = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.split("\t")]
+        if not header_read:
+            if cells != list(columns):
+                raise _bad(path, number, f"見出し行は {'、'.join(columns)} の順にしてください")
+            header_read = True
+            continue
+        if len(cells) > len(columns):
+            raise _bad(path, number, f"列が {len(cells)} あります（{len(columns)} 列まで）")
+        yield number, cells + [""] * (len(columns) - len(cells))
+
+
+def cells_of(cell: str) -> tuple[str, ...]:
+    """The members of a cell, separated by ｜; the half-width | serves as well."""
+    return tuple(
+        part.strip() for part in cell.replace("|", _SEPARATOR).split(_SEPARATOR) if part.strip()
+    )
+
+
+def _entry(row: Sequence[str], path: Path, number: int) -> tuple[bool, Entry]:
+    topic, everyday, professional, articles, note = row
+    off = everyday.startswith((_OFF, "！"))
+    ways = tuple(_ways(everyday[1:] if off else everyday))
+    if not topic or not ways:
+        raise _bad(path, number, "topic と everyday は空にできません")
+    if any(not phrase for way in ways for phrase in way):
+        raise _bad(path, number, "＋の前後に言葉がありません")
+    entry = Entry(topic, ways, cells_of(professional), cells_of(articles), note)
+    if not off and not entry.professional and not entry.articles:
+        raise _bad(path, number, "professional か articles のどちらかが要ります")
+    for article in entry.articles:
+        if not _ARTICLE.search(article):
+            raise _bad(path, number, f"「{article}」は条文の表記ではありません（例: 民法767条2項）")
+    return off, entry
+
+
+def _ways(cell: str) -> Iterator[tuple[str, ...]]:
+    for way in cells_of(cell):
+        yield tuple(phrase.strip() for phrase in way.replace("+", _TOGETHER).split(_TOGETHER))
+
+
+def _joined(earlier: Entry, later: Entry) -> Entry:
+    return Entry(
+        earlier.topic,
+        _merged(earlier.everyday, later.everyday),
+        _merged(earlier.professional, later.professional),
+        _merged(earlier.articles, later.articles),
+        later.note or earlier.note,
+    )
+
+
+def _merged(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(first + second))
+
+
+def _bad(path: Path, number: int, cause: str) -> SettingsError:
+    return SettingsError(
+        f"{path} の {number} 行目: {cause}。",
+        hint="その行を直してから起動し直してください。書き方はファイルの先頭にあります。",
+        field=str(path),
+    )
+
+
+def _phrase(text: str) -> _Phrase:
+    folded = fold(text)
+    words = tokens(folded)
+    if not words:
+        return _Phrase(folded, (), ())
+    stems = tuple(_stem(gap) for gap in _gaps(folded, words, 0, len(words)))
+    return _Phrase(folded, tuple(word.norm for word in words), stems)
+
+
+def _gaps(folded: str, words: Sequence[Token], first: int, last: int) -> list[str]:
+    """The texts before each of `words[first:last]` and the one after the last of them."""
+    ends = [0, *(word.end for word in words)]
+    starts = [*(word.start for word in words), len(folded)]
+    return [folded[ends[i] : starts[i]] for i in range(first, last + 1)]
+
+
+def _stem(gap: str) -> str:
+    """What of a gap carries meaning: its kanji, else the two letters after the particles."""
+    rest = _PARTICLES.sub("", gap)
+    kanji = _KANJI.search(rest)
+    return kanji[0] if kanji else rest[:2]
+
+
+def _stands_alone(match: _Match, folded: str) -> bool:
+    """False inside a longer word: 成年 in 未成年, a single 氏 in 婚氏続称."""
+    before = folded[match.start - 1] if match.start else " "
+    after = folded[match.end] if match.end < len(folded) else " "
+    if before in _NEGATING:
+        return False
+    single = match.end - match.start == 1
+    return not (single and (_KANJI.match(before) or _KANJI.match(after)))
+
+
+def _place(rule: _Rule, found: dict[int, list[_Match]], outer: set[_Match]) -> _Match | None:
+    """Where a rule applies: one phrase outside longer matches, or all phrases together."""
+    if len(rule.phrases) == 1:
+        return min((m for m in found[rule.phrases[0]] if m in outer), default=None)
+    if not all(phrase in found for phrase in rule.phrases):
+        return None
+    parts = [min(found[phrase]) for phrase in rule.phrases]
+    return _Match(min(m.start for m in parts), max(m.end for m in parts))
+
+
+def _expansion(rule: _Rule, question: str, start: int, end: int, folded: str) -> Expansion | None:
+    entry = rule.entry
+    if rule.forward:
+        words = entry.professional
+    else:
+        words = tuple(way[0] for way in entry.everyday if len(way) == 1)[:REVERSE_WORDS]
+    adds = tuple(word for word in words if fold(word) not in folded)
+    if not adds and not entry.articles:
+        return None
+    weight = FORWARD if rule.forward else REVERSE
+    return Expansion(question[start:end], start, end, adds, entry.articles, entry.topic, weight)
