@@ -54,10 +54,21 @@ def make_backend(name: str, path: Path, collection: str = "shiori_contract") -> 
     return Backend(name, open_store)
 
 
-@pytest.fixture
-def store(backend: Backend) -> Iterator[Store]:
+@pytest.fixture(scope="module", params=["edge", "local", "server"])
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    backend = make_backend(request.param, tmp_path_factory.mktemp("shared"), "shiori_shared")
     with closing(backend.open(fresh=True)) as opened:
         yield opened
+
+
+@pytest.fixture
+def store(shared: Store) -> Iterator[Store]:
+    """An empty store; every test here writes generations 1 to 3 only."""
+    yield shared
+    shared.delete_generations([1, 2, 3])
+    assert shared.count() == 0
 
 
 def point(passage_id: str, words: dict[int, float] | None = None, **changes: object) -> Point:
