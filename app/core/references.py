@@ -1,0 +1,844 @@
+"""Every surface form of an article or a precedent ↔ one canonical id.
+
+戸籍法第七十七条の二, 戸77の2, 法77-2 are all `戸籍法:77_2`; 昭39.6.30民事甲2240号 is
+`先例:1964-06-30:民事甲:2240`. `find` reads what stands by itself, `resolve_relative`
+what depends on its place in a statute (前条, 同項), `remainder` leaves the question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cache
+from importlib import resources
+
+from app.core.japanese import (
+    ERA_OFFSETS,
+    FIRST_GREGORIAN_YEAR,
+    KANJI_NUMERALS,
+    NUMBER,
+    fold,
+    fold_with_offsets,
+    original_span,
+)
+from app.core.japanese import parse_number as parse_number
+
+PRECEDENT = "先例"
+
+# The register's own law: what 法 and 規 mean where nothing else is said.
+HOME_LAW = "戸籍法"
+
+# A longer range (民法第一条から第千条まで) is cited by its ends only.
+LONGEST_RANGE = 10
+
+# No law of the field has more articles; 民法2024 is a year or a page.
+LAST_ARTICLE = 1399
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A law of the field. `parent` is the law it implements, which it calls 法."""
+
+    name: str
+    number: str = ""
+    parent: str = ""
+    abbreviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An article (`law`, `article`, `paragraph`, `item`) or a precedent (`office`, `number`, `date`).
+
+    `article` joins branch numbers with an underscore: 77_2 for 第77条の2; an article of
+    the supplementary provisions begins with `s_`. `item` does the same, with イロハ
+    appended. `date` is ISO, empty when unknown or before 明治6年. A law cited as a whole
+    has no article.
+    """
+
+    law: str = ""
+    article: str = ""
+    paragraph: int | None = None
+    item: str | None = None
+    date: str = ""
+    office: str = ""
+    number: str = ""
+    kind: str = ""
+
+    @property
+    def id(self) -> str:
+        """戸籍法:77_2, 戸籍法:77_2:1, 戸籍法:77_2:1:3 or 先例:1964-06-30:民事甲:2240.
+
+        An item cited without its paragraph is of the first (and only) one.
+        """
+        if self.office:
+            return f"{PRECEDENT}:{self.date}:{self.office}:{self.number}"
+        if self.item:
+            return f"{self.article_id}:{self.paragraph or 1}:{self.item}"
+        return f"{self.article_id}:{self.paragraph}" if self.paragraph else self.article_id
+
+    @property
+    def article_id(self) -> str:
+        """The id without paragraph and item."""
+        if self.office:
+            return self.id
+        return f"{self.law}:{self.article}" if self.article else self.law
+
+    @property
+    def display(self) -> str:
+        """As a book would print it: 戸籍法第77条の2第1項, 昭和39年6月30日民事甲第2240号回答."""
+        if self.office:
+            return f"{_era_date(self.date)}{self.office}第{self.number}号{self.kind}"
+        text = self.law
+        if self.article:
+            first, *branches = self.article.removeprefix("s_").split("_")
+            text += "附則" if self.article.startswith("s_") else ""
+            text += f"第{first}条" + "".join(f"の{b}" for b in branches)
+        if self.paragraph:
+            text += f"第{self.paragraph}項"
+        if self.item:
+            number, *branches = re.sub(r"[ァ-ヺ]", "", self.item).split("_")
+            text += f"第{number}号" + "".join(f"の{b}" for b in branches)
+            text += re.sub(r"[^ァ-ヺ]", "", self.item)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Characters `start:end` of a text that stand for a reference."""
+
+    reference: Reference
+    start: int
+    end: int
+
+
+@cache
+def laws() -> dict[str, Law]:
+    """The laws of the field by canonical name."""
+    table = resources.files("app.core").joinpath("data", "laws.tsv").read_text(encoding="utf-8")
+    found: dict[str, Law] = {}
+    for line in table.splitlines():
+        if line and not line.startswith("#"):
+            name, number, parent, abbreviations = line.split("\t")
+            found[name] = Law(name, number, parent, tuple(abbreviations.split()))
+    return found
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Folded name or abbreviation → canonical name."""
+    names: dict[str, str] = {}
+    for law in laws().values():
+        for name in (law.name, *law.abbreviations):
+            names[fold(name)] = law.name
+    return names
+
+
+@cache
+def _name_lengths() -> tuple[int, ...]:
+    return tuple(sorted({len(name) for name in _names()}, reverse=True))
+
+
+@cache
+def _numbers() -> dict[str, str]:
+    return {law.number: law.name for law in laws().values() if law.number}
+
+
+def law_name(text: str) -> str:
+    """Canonical name for a law's name, abbreviation or number; empty when it is none we know."""
+    folded = fold(text).strip()
+    by_number = _LAW_NUMBER.search(folded)
+    return _names().get(folded) or (_law_of_number(by_number) if by_number else "")
+
+
+def find(text: str, *, law: str = "") -> list[Mention]:
+    """References that stand by themselves, in order of appearance.
+
+    `law` is the law whose text or commentary this is: a bare 第三条 and この法律 are its
+    own, 法 the law it implements. Without it bare articles are nobody's, and 法 and 規
+    are those of the family register. A short range also yields the articles in between,
+    each with the span of the range.
+    """
+    return [m for m, relative in _Scan(text, law).run() if not relative]
+
+
+def resolve_relative(
+    text: str,
+    *,
+    law: str,
+    article: str,
+    paragraph: int | None = None,
+    articles: Sequence[str] = (),
+) -> list[Mention]:
+    """References that mean something only in their place: 前条, 次条, 同条, 前項, 同法, この法律.
+
+    `law`, `article` and `paragraph` say where the text stands. `articles` are the law's
+    articles in order (77, 77_2, 78), to know the neighbours exactly; without it they are
+    counted. What cannot be told (前項 without `paragraph`) is left out.
+    """
+    scan = _Scan(text, law, article, paragraph, tuple(articles))
+    return [m for m, relative in scan.run() if relative]
+
+
+_LEADING = re.compile(
+    r"^[ 　、,]*(?:における|について|に関する|に関して|に基づく|による|によれば|によると|の|は|を|と|に|で)?[ 　、,]*"
+)
+
+
+def remainder(text: str, mentions: Sequence[Mention]) -> str:
+    """The question without its references: 戸77の2の届出人は誰か → 届出人は誰か."""
+    parts: list[str] = []
+    at = 0
+    for start, end in sorted({(m.start, m.end) for m in mentions}):
+        if start >= at:
+            parts.append(text[at:start])
+        at = max(at, end)
+    parts.append(text[at:])
+    kept = [parts[0], *(_LEADING.sub("", part, count=1) for part in parts[1:])]
+    return " ".join(part.strip() for part in kept if part.strip())
+
+
+# --- the grammar, over folded text ---------------------------------------------------------
+
+_N = NUMBER
+_KANJI = "一-鿿㐀-䶿々〆"
+_KATAKANA = "ァ-ヺー"
+
+_COUNTER = (
+    r"(?:[人名歳才年月日時分秒円件通枚回号個番丁世級度倍割点台組棟階室都区市町村週版訂編巻章節等親代頁重つ%者軒冊]"
+    r"|か[月年国所]|ページ)"
+)
+_PARAGRAPH = (
+    rf"(?: ?第? ?(?P<paragraph>{_N}) ?項| ?(?P<circled>[①-⑳])"
+    r"| ?(?P<roman>i{1,3}|iv|vi{0,3}|ix|x)(?![a-z]))"
+)
+_ITEM = (
+    rf"(?: ?第? ?(?P<item>{_N}) ?号(?P<item_branch>(?:の{_N}(?!{_COUNTER}))*)"
+    r"(?P<sub>[イロハニホヘトチリヌルヲ](?![ァ-ヺー]))?)"
+)
+_ERA_NAMES = "明治|大正|昭和|平成|令和"
+_ERAS = {"明": "明治", "大": "大正", "昭": "昭和", "平": "平成", "令": "令和"}
+_ERAS |= {"m": "明治", "t": "大正", "s": "昭和", "h": "平成", "r": "令和"}
+_LONG = re.compile(
+    rf"第? ?(?P<article>{_N}) ?条(?P<branch>(?: ?[のノ之] ?{_N}(?! ?項|{_COUNTER}))*)(?![例件約文理])"
+    rf"{_PARAGRAPH}?{_ITEM}?"
+)
+_SHORT = re.compile(
+    rf"(?P<article>{_N})(?P<branch>(?:[のノ之] ?{_N}(?!{_COUNTER})|-(?>[0-9]{{1,2}})(?![0-9条]))*)"
+    rf"{_PARAGRAPH}?(?:{_ITEM}|(?<=[①-⑳ivx]) ?(?P<short_item>{_N})(?!{_COUNTER}|条)"
+    rf"|(?<=[{KANJI_NUMERALS}])(?P<short_paragraph>[0-9]+))?(?! ?{_COUNTER}|[0-9a-z]|[.,][0-9])"
+)
+_PART = re.compile(rf"{_PARAGRAPH}?{_ITEM}?")
+_CANDIDATE = re.compile(
+    r"(?P<whole>この(?:法律|政令|省令|規則)|[本同]法)(?!律?第|律?[0-9])"
+    rf"|(?P<step>[前次])(?P<steps>{_N})?(?P<unit>[条項])(?![例件約目])"
+    r"|(?P<same>同[条項]|本条)(?![例件約目])"
+    r"|(?P<items>前各号)"
+    rf"|(?<![0-9{KANJI_NUMERALS}.])(?:第 ?)?(?={_N})"
+)
+
+_SEPARATOR = re.compile(
+    r"(?:前段|後段|本文|但書|ただし書|柱書)?[ 、,・/]*"
+    r"(?:及び|並びに|又は|若しくは|または|および|もしくは|ならびに|から|より|ないし|乃至|と|や|〜|-)?[ ]*"
+)
+_RANGE = re.compile(r"から|より|ないし|乃至|〜|-")
+_SHORT_LIST = re.compile(r" ?[・、,〜-] ?")
+
+_LAW_NUMBER = re.compile(
+    rf"(?P<era>{_ERA_NAMES}) ?(?P<year>元|{_N}) ?年 ?(?:{_N} ?月 ?{_N} ?日 ?)?"
+    rf"(?P<rank>法律|政令|勅令|太政官布告|[{_KANJI}・]{{1,12}}?(?:省令|規則|府令)) ?第? ?(?P<number>{_N}) ?号"
+)
+_LAW_ENDING = re.compile(
+    rf"[{_KANJI}{_KATAKANA}a-z・]*(?:法律?|令|規則|細則|規程|条例|条約|協定|憲法|準則|要綱|要領|約款|規約)$"
+)
+_NOT_A_LAW = re.compile(r"(?:[方手文用寸作技療話立司合違適不無商]法|[命指号辞]令|原則)$")
+_RUN = re.compile(rf"[{_KANJI}{_KATAKANA}a-z]+$")
+_NAMED_IN_FULL = re.compile(r"(?:法|法律|令|規則|細則|省令|規程|準則|典範|法例|憲法)$")
+_NEW_LAW = {
+    "新",
+    "現行",
+    "改正",
+    "改正後",
+    "日本",
+    "日本国",
+    "我国",
+    "本邦",
+    "右",
+    "前記",
+    "上記",
+    "各",
+    "現",
+}
+_OLD_LAW = {"旧", "改正前"}
+_ROMAN = {
+    "i": 1,
+    "ii": 2,
+    "iii": 3,
+    "iv": 4,
+    "v": 5,
+    "vi": 6,
+    "vii": 7,
+    "viii": 8,
+    "ix": 9,
+    "x": 10,
+}
+
+# Of the letters that may stand before 民767, those that end a word: 又は民767, 及び戸77.
+_BEFORE_ABBREVIATION = set("はびにらとやでもくのるが")
+_AFTER_KANJI_NUMBER = re.compile(rf"[但本前後柱各及又並準参類違所第条等・、]|[^{_KANJI}]|$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose article a number is: the law named before it. `law` is empty where it cannot be told."""
+
+    law: str
+    start: int
+    supplementary: bool = False
+    relative: bool = False
+    abbreviated: bool = False
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A reference on folded characters `start:end`; None for an article of a law unknown."""
+
+    reference: Reference | None
+    start: int
+    end: int
+    relative: bool = False
+
+
+class _Scan:
+    """One pass over a text, left to right, remembering what was mentioned last."""
+
+    def __init__(
+        self,
+        text: str,
+        law: str,
+        article: str = "",
+        paragraph: int | None = None,
+        articles: tuple[str, ...] = (),
+    ) -> None:
+        self.length = len(text)
+        self.folded, self.offsets = fold_with_offsets(text)
+        self.law = law
+        self.article = article
+        self.paragraph = paragraph
+        self.articles = articles
+        self.family = _family(law)
+        self.named = ""
+        self.found: list[_Found] = []
+
+    def run(self) -> list[tuple[Mention, bool]]:
+        """All mentions in order, each with whether it depends on its place."""
+        precedents = [(m, r) for m in _precedent().finditer(self.folded) if (r := _as_precedent(m))]
+        at = 0
+        for candidate in _CANDIDATE.finditer(self.folded):
+            while precedents and precedents[0][0].start() <= candidate.start():
+                match, reference = precedents.pop(0)
+                self.found.append(_Found(reference, match.start(), match.end()))
+                at = max(at, match.end())
+            if candidate.start() >= at:
+                before = len(self.found)
+                self._read(candidate)
+                at = max([at, *(f.end for f in self.found[before:])])
+        mentions = [(self._mention(f, f.reference), f.relative) for f in self.found if f.reference]
+        return sorted(mentions, key=lambda pair: (pair[0].start, pair[0].end))
+
+    def _mention(self, found: _Found, reference: Reference) -> Mention:
+        start, end = original_span(self.offsets, found.start, found.end, self.length)
+        return Mention(reference, start, end)
+
+    def _read(self, candidate: re.Match[str]) -> None:
+        if candidate["whole"]:
+            self._whole(candidate)
+        elif candidate["step"]:
+            self._step(candidate)
+        elif candidate["same"]:
+            self._same(candidate)
+        elif candidate["items"]:
+            if self.article:
+                self._add_relative(candidate, Reference(self.law, self.article, self.paragraph))
+        else:
+            self._number(candidate.start())
+
+    # --- references that name their article
+
+    def _number(self, at: int) -> None:
+        long = _LONG.match(self.folded, at)
+        if long:
+            self._long(long)
+            return
+        part = _part_at(self.folded, at)
+        if part and self._part(part):
+            return
+        short = _SHORT.match(self.folded, at)
+        if short:
+            self._short(short)
+
+    def _long(self, match: re.Match[str]) -> None:
+        owner = self._owner(match.start()) or self._linked_owner(match.start())
+        if owner is None and self.law and not _LAW_ENDING.search(self._left(match.start())):
+            owner = _Owner(self.law, match.start())
+        reference = _as_article(match, owner) if owner else None
+        if owner is None or reference is None:
+            self.found.append(_Found(None, match.start(), match.end()))
+            return
+        self._add(reference, owner, match)
+
+    def _short(self, match: re.Match[str]) -> None:
+        owner = self._owner(match.start())
+        if owner is None:
+            owner = self._linked_owner(match.start())
+            if owner is None or not owner.listed:
+                return
+        elif not owner.law or owner.relative or not _may_be_short(self.folded, match, owner):
+            return
+        reference = _as_article(match, owner)
+        if (
+            reference
+            and int(re.split(r"_", reference.article.removeprefix("s_"))[0]) <= LAST_ARTICLE
+        ):
+            self._add(reference, owner, match)
+
+    def _part(self, match: re.Match[str]) -> bool:
+        """第2項 or 第3号 alone: of the article just listed, or of the one we stand in."""
+        before = self._linked(match.start())
+        if before is not None:
+            if before.reference is None or not before.reference.article:
+                return before.reference is None
+            base = replace(before.reference, item=None)
+            relative = before.relative
+            if not match["item"] or match["paragraph"]:
+                base = replace(base, paragraph=None)
+        elif (
+            self.article
+            and match[0].startswith("第")
+            and not _RUN.search(self._left(match.start()))
+        ):
+            base = Reference(self.law, self.article, None if match["paragraph"] else self.paragraph)
+            relative = True
+        else:
+            return False
+        reference = _with_part(base, match)
+        if reference is None:
+            return False
+        self._add(reference, _Owner(reference.law, match.start(), relative=relative), match)
+        return True
+
+    def _add(self, reference: Reference, owner: _Owner, match: re.Match[str]) -> None:
+        before = self._linked(match.start())
+        end = match.end()
+        if before and before.reference and _RANGE.search(self.folded[before.end : match.start()]):
+            if self.folded.startswith("まで", end):
+                end += len("まで")
+            for between in _between(before.reference, reference):
+                self.found.append(_Found(between, before.start, end, owner.relative))
+        self.found.append(_Found(reference, owner.start, end, owner.relative))
+        if not owner.relative:
+            self.named = reference.law
+
+    # --- references that depend on their place
+
+    def _add_relative(self, match: re.Match[str], reference: Reference, end: int = 0) -> None:
+        self.found.append(_Found(reference, match.start(), end or match.end(), relative=True))
+
+    def _whole(self, match: re.Match[str]) -> None:
+        law = self.named if match["whole"] == "同法" else self.law
+        if law and self.article:
+            self._add_relative(match, Reference(law))
+
+    def _step(self, match: re.Match[str]) -> None:
+        if not self.article:
+            return
+        count = (parse_number(match["steps"]) or 0) if match["steps"] else 1
+        if not 0 < count <= LONGEST_RANGE or (count > 1 and match["step"] == "次"):
+            return
+        steps = range(-count, 0) if match["step"] == "前" else range(1, 2)
+        if match["unit"] == "項":
+            here = self.paragraph or 0
+            bases = [
+                Reference(self.law, self.article, here + n) for n in steps if here and here + n > 0
+            ]
+        else:
+            names = _neighbours(self.article, steps, self.articles)
+            bases = [Reference(self.law, name) for name in names]
+        part = _part_at(self.folded, match.end())
+        if part and len(bases) == 1:
+            reference = _with_part(bases[0], part)
+            if reference:
+                self._add_relative(match, reference, part.end())
+                return
+        for base in bases:
+            self._add_relative(match, base)
+
+    def _same(self, match: re.Match[str]) -> None:
+        if not self.article:
+            return
+        base: Reference | None
+        if match["same"] == "本条":
+            base = Reference(self.law, self.article)
+        else:
+            paragraph = match["same"] == "同項"
+            base = self._last(paragraph=paragraph)
+            if base:
+                base = replace(base, item=None, paragraph=base.paragraph if paragraph else None)
+        if base is None:
+            return
+        part = _part_at(self.folded, match.end())
+        reference = _with_part(base, part) if part else None
+        if part and reference:
+            self._add_relative(match, reference, part.end())
+        else:
+            self._add_relative(match, base)
+
+    def _last(self, *, paragraph: bool) -> Reference | None:
+        """The article, or the paragraph, mentioned last."""
+        for found in reversed(self.found):
+            if found.reference is None:
+                return None
+            if found.reference.paragraph if paragraph else found.reference.article:
+                return found.reference
+        return None
+
+    # --- what stands before a number
+
+    def _left(self, at: int) -> str:
+        return self.folded[max(0, at - 20) : at].rstrip(" ")
+
+    def _linked(self, at: int) -> _Found | None:
+        """The mention this one is listed with: only 、 or 及び and remarks in brackets between."""
+        for found in reversed(self.found[-8:]):
+            if found.end > at or at - found.end > 300:
+                continue
+            gap = self.folded[found.end : at]
+            while "(" in gap:
+                shorter = re.sub(r"\([^()]*\)", "", gap)
+                if shorter == gap:
+                    break
+                gap = shorter
+            if _SEPARATOR.fullmatch(gap):
+                return found
+        return None
+
+    def _linked_owner(self, at: int) -> _Owner | None:
+        before = self._linked(at)
+        if before is None:
+            return None
+        if before.reference is None or not before.reference.article:
+            return _Owner("", at)
+        return _Owner(
+            before.reference.law,
+            at,
+            supplementary=before.reference.article.startswith("s_"),
+            relative=before.relative,
+            listed=bool(_SHORT_LIST.fullmatch(self.folded, before.end, at)),
+        )
+
+    def _owner(self, at: int) -> _Owner | None:
+        """The law named right before `at`, or None where no law is named there."""
+        text = self.folded
+        at, by_number = _skip_brackets(text, at)
+        supplementary = text.endswith("附則", 0, at)
+        if supplementary:
+            at -= len("附則")
+            if not by_number:
+                at, by_number = _skip_brackets(text, at)
+            elif by_number:
+                return _Owner(by_number, at, supplementary=True)
+        owner = self._named_owner(at)
+        if owner is None or not owner.law:
+            number = _LAW_NUMBER_END.search(text, max(0, at - 40), at)
+            if number:
+                owner = _Owner(_law_of_number(number), number.start())
+            elif by_number:
+                owner = _Owner(by_number, at)
+        if supplementary:
+            owner = owner or (_Owner(self.law, at) if self.law else _Owner("", at))
+            return replace(owner, supplementary=True)
+        return owner
+
+    def _named_owner(self, at: int) -> _Owner | None:
+        text = self.folded
+        if text[at - 1 : at] in ("」", "』"):
+            start = max(text.rfind("「", 0, at), text.rfind("『", 0, at))
+            quoted = _names().get(text[start + 1 : at - 1])
+            return _Owner(quoted, start) if start >= 0 and quoted else None
+        for own in ("この法律", "この政令", "この省令", "この規則", "本法"):
+            if text.endswith(own, 0, at):
+                return _Owner(self.law, at - len(own))
+        same = re.compile(r"同(?:法|令|規則|省令|政令|条例|法施行令|法施行規則)$").search(
+            text, at - 8 if at > 8 else 0, at
+        )
+        if same:
+            return _Owner(self.named if same[0] == "同法" else "", same.start(), relative=True)
+        name, start = self._longest_name(at)
+        run = _RUN.search(text, max(0, start - 20), start)
+        if name:
+            full = bool(_NAMED_IN_FULL.search(text[start:at])) and at - start > 1
+            if not run:
+                return _Owner(name, start, abbreviated=not full)
+            if run[0] in _NEW_LAW:
+                return _Owner(name, run.start(), abbreviated=not full)
+            if run[0] in _OLD_LAW:
+                return _Owner("旧" + name, run.start(), abbreviated=not full)
+        ending = _LAW_ENDING.search(text, max(0, at - 30), at)
+        if not ending:
+            return None
+        generic = len(ending[0]) > 2 and not _NOT_A_LAW.search(ending[0])
+        complete = not _needs_a_beginning(ending[0])
+        return _Owner(ending[0] if generic and complete else "", ending.start(), abbreviated=True)
+
+    def _longest_name(self, at: int) -> tuple[str, int]:
+        for length in _name_lengths():
+            if length <= at:
+                name = _names().get(self.folded[at - length : at])
+                if name:
+                    return name, at - length
+        for word, law in self.family.items():
+            if self.folded.endswith(word, 0, at):
+                return law, at - len(word)
+        return "", at
+
+
+_LAW_NUMBER_END = re.compile(_LAW_NUMBER.pattern + "$")
+
+
+def _needs_a_beginning(ending: str) -> bool:
+    """Whether the run is only the end of a name with kana in it: …に関する法律."""
+    return ending in (
+        "法律",
+        "政令",
+        "省令",
+        "規則",
+        "条例",
+        "条約",
+        "規程",
+        "協定",
+        "準則",
+        "要綱",
+        "特例法",
+    )
+
+
+def _family(law: str) -> dict[str, str]:
+    """What 法, 令 and 規則 mean in the text of a law."""
+    known = laws()
+    root = (known[law].parent or law) if law in known else law or HOME_LAW
+    words = {"法": root}
+    for child in known.values():
+        if child.parent == root:
+            if child.name.endswith(("規則", "省令")):
+                words.setdefault("規則", child.name)
+                words.setdefault("規", child.name)
+            elif child.name.endswith("令"):
+                words.setdefault("令", child.name)
+    return words
+
+
+def _skip_brackets(text: str, at: int) -> tuple[int, str]:
+    """Step back over spaces and one bracket that gives a law's number; that law, if it does."""
+    while at and text[at - 1] == " ":
+        at -= 1
+    if not text.endswith(")", 0, at):
+        return at, ""
+    depth = 0
+    for index in range(at - 1, max(-1, at - 200), -1):
+        depth += {")": 1, "(": -1}.get(text[index], 0)
+        if depth == 0:
+            number = _LAW_NUMBER.match(text, index + 1, at)
+            if number or text.startswith("(以下", index):
+                return index, _law_of_number(number) if number else ""
+            break
+    return at, ""
+
+
+def _law_of_number(match: re.Match[str]) -> str:
+    year = 1 if match["year"] == "元" else parse_number(match["year"])
+    number = f"{match['era']}{year}年{match['rank']}第{parse_number(match['number'])}号"
+    return _numbers().get(number, number)
+
+
+def _may_be_short(text: str, match: re.Match[str], owner: _Owner) -> bool:
+    """Whether 民767 or 民七六七 is an article and not part of a sentence (民一般, 国民2人)."""
+    before = text[owner.start - 1 : owner.start]
+    if owner.abbreviated and "ぁ" <= before <= "ん" and before not in _BEFORE_ABBREVIATION:
+        return False
+    if owner.abbreviated and owner.law not in laws() and not owner.law.startswith("旧"):
+        return False
+    if match["article"].isascii():
+        return True
+    marked = match["branch"] or match["paragraph"] or match["circled"] or match["short_paragraph"]
+    if len(match["article"]) < 2 and not marked:
+        return False
+    return bool(_AFTER_KANJI_NUMBER.match(text, match.end()))
+
+
+def _as_article(match: re.Match[str], owner: _Owner) -> Reference | None:
+    if not owner.law:
+        return None
+    article = _joined(match["article"], match["branch"])
+    if not article:
+        return None
+    prefix = "s_" if owner.supplementary else ""
+    return _with_part(Reference(owner.law, prefix + article), match)
+
+
+def _joined(first: str, branches: str) -> str:
+    numbers = [parse_number(n) for n in re.findall(_N, first + " " + branches)]
+    return "" if None in numbers or 0 in numbers else "_".join(map(str, numbers))
+
+
+def _part_at(text: str, at: int) -> re.Match[str] | None:
+    match = _PART.match(text, at)
+    return match if match and match[0] else None
+
+
+def _with_part(base: Reference, match: re.Match[str]) -> Reference | None:
+    """`base` with the paragraph and item of the match."""
+    parts = match.groupdict()
+    reference = base
+    if parts["paragraph"] or parts.get("short_paragraph"):
+        paragraph = parse_number(parts["paragraph"] or parts["short_paragraph"])
+        if not paragraph:
+            return None
+        reference = replace(reference, paragraph=paragraph)
+    elif parts["circled"]:
+        reference = replace(reference, paragraph=ord(parts["circled"]) - ord("①") + 1)
+    elif parts["roman"]:
+        reference = replace(reference, paragraph=_ROMAN[parts["roman"]])
+    if parts["item"] or parts.get("short_item"):
+        item = _joined(parts["item"] or parts["short_item"], parts["item_branch"] or "")
+        if not item:
+            return None
+        reference = replace(reference, item=item + (parts["sub"] or ""))
+    return reference
+
+
+def _between(first: Reference, last: Reference) -> Iterator[Reference]:
+    """What lies between the ends of a short range, the ends left out."""
+    if first.law != last.law or not first.article or not last.article or first.item or last.item:
+        return
+    if first.article == last.article:
+        if first.paragraph and last.paragraph and last.paragraph - first.paragraph <= LONGEST_RANGE:
+            for paragraph in range(first.paragraph + 1, last.paragraph):
+                yield replace(first, paragraph=paragraph)
+        return
+    *stem, start = first.article.split("_")
+    *other, stop = last.article.split("_")
+    if stem == other and not (first.paragraph or last.paragraph):
+        if int(stop) - int(start) <= LONGEST_RANGE:
+            for number in range(int(start) + 1, int(stop)):
+                yield replace(first, article="_".join([*stem, str(number)]))
+
+
+def _neighbours(article: str, steps: range, articles: tuple[str, ...]) -> list[str]:
+    if article in articles:
+        here = articles.index(article)
+        return [articles[here + n] for n in steps if 0 <= here + n < len(articles)]
+    *stem, last = article.split("_")
+    names = []
+    for n in steps:
+        number = int(last) + n
+        # The article before 77条の2 is 77条; nothing is numbered 77条の1.
+        branch = stem and stem != ["s"]
+        if branch and number == 1:
+            names.append("_".join(stem))
+        elif number > 0 and not (branch and number < 1):
+            names.append("_".join([*stem, str(number)]))
+    return names
+
+
+# --- precedents ----------------------------------------------------------------------------
+
+_OFFICE = (
+    r"民事?(?:甲|乙|丙|刑|行甲|行乙|行)(?:発)?"
+    rf"|民(?:事 ?)?(?:\([一二三四五六1-6]\)|[一二三四五六](?=発|[ 第]|[{KANJI_NUMERALS[3:]}0-9]))(?:発)?|民(?:事 ?)?[1-6](?=発? ?第)(?:発)?|民(?:事局?)?(?=第)"
+)
+
+
+@cache
+def _precedent() -> re.Pattern[str]:
+    number = _N
+    day = (
+        rf"(?<![{_KANJI}{_KATAKANA}a-z0-9])"
+        rf"(?:(?P<era>{_ERA_NAMES}|[明大昭平令]|[mtshr]\.?) ?(?P<year>元|{number})|(?P<western>(?:18|19|20)[0-9]{{2}})) ?[年.・] ?"
+        rf"(?P<month>{number}) ?[月.・] ?(?P<day>{number}) ?日? ?(?:付け?|附け?)?の?[、 ]?"
+    )
+    kind = rf"(?: ?[{_KANJI}0-9()]{{0,20}}?(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
+    return re.compile(
+        rf"(?:{day})?(?:法務省|司法省)? ?"
+        rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{number}) ?(?P<end>号?)"
+        rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{number}) ?号){kind}"
+    )
+
+
+def _as_precedent(match: re.Match[str]) -> Reference | None:
+    number = parse_number(match["number"] or match["other_number"])
+    dated = match["month"] is not None
+    if not number:
+        return None
+    when = _iso_date(match) if dated else ""
+    if match["office"]:
+        sure = match["end"] or re.match(r"民事?[甲乙]", match["office"])
+        if not dated and not sure:
+            return None
+        office = _office(match["office"])
+    else:
+        # Outside the ministry's own marks only a dated notice that says what it is.
+        if (
+            not dated
+            or not match["kind"]
+            or re.search("法律|令$|告示|規則|条例|判決", match["other"])
+        ):
+            return None
+        office = match["other"]
+    return Reference(date=when, office=office, number=str(number), kind=match["kind"] or "")
+
+
+def _office(printed: str) -> str:
+    """民甲 and 民事甲 are one, so are 民事(二), 民2 and 民二."""
+    office = re.sub(r"[() ]", "", printed)
+    office = re.sub(r"[1-6]", lambda m: "〇一二三四五六"[int(m[0])], office)
+    office = re.sub(r"^民(?=[甲乙丙])", "民事", office)
+    return re.sub(r"^民事(?=[一二三四五六])", "民", office)
+
+
+def _iso_date(match: re.Match[str]) -> str:
+    month, day = parse_number(match["month"]), parse_number(match["day"])
+    if match["western"]:
+        year = int(match["western"])
+    else:
+        era = match["era"].removesuffix(".")
+        count = 1 if match["year"] == "元" else parse_number(match["year"])
+        year = ERA_OFFSETS[_ERAS.get(era, era)] + (count or 0)
+    if not month or not day or not FIRST_GREGORIAN_YEAR <= year <= 9999:
+        return ""
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        return ""
+
+
+def _era_date(iso: str) -> str:
+    """An ISO date in the era of that day, as precedents are cited; empty for an empty one."""
+    if not iso:
+        return ""
+    day = date.fromisoformat(iso)
+    for era, first in _ERA_STARTS:
+        if day >= first:
+            year = day.year - ERA_OFFSETS[era]
+            return f"{era}{'元' if year == 1 else year}年{day.month}月{day.day}日"
+    return ""
+
+
+_ERA_STARTS = (
+    ("令和", date(2019, 5, 1)),
+    ("平成", date(1989, 1, 8)),
+    ("昭和", date(1926, 12, 25)),
+    ("大正", date(1912, 7, 30)),
+    ("明治", date(1868, 1, 25)),
+)
