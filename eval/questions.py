@@ -71,9 +71,10 @@ def build_questions(
     balance: Counter[tuple[str, str]] = Counter()
     asked: dict[str, LoggedQuestion] = {}
     for question in questions:
-        _add(asked, question)
+        if question.text.strip():
+            _add(asked, question)
     for like in likes:
-        if like.passage_id in documents:
+        if like.passage_id in documents and like.question.strip():
             key = _add(asked, LoggedQuestion(like.question))
             balance[key, like.passage_id] += 1 if like.liked else -1
     qrels: dict[str, dict[str, int]] = {}
@@ -94,7 +95,7 @@ def build_questions(
 
 
 def _add(asked: dict[str, LoggedQuestion], question: LoggedQuestion) -> str:
-    """Keep the first wording of a question; returns its id, empty questions included."""
+    """Keep the first wording of a question; returns its id."""
     key = content_id("".join(fold(question.text).split()))
     asked.setdefault(key, question)
     return key

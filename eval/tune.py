@@ -1,9 +1,9 @@
 """Choosing how much each retrieval leg counts, on judged questions.
 
 Fused score of a document = sum over legs of weight × score / best score of that leg for the
-question; a document a leg did not return gets 0 from it, negative scores count as 0, weights
-sum to 1 (convex combination: Bruch, Gai and Ingber, TOIS 2023). A leg that does not help on
-questions it was not tuned on is off.
+question; a document a leg did not return or scored 0 or less gets 0 from it, and one at 0 in all
+is not returned. Weights sum to 1 (convex combination: Bruch, Gai and Ingber, TOIS 2023). A leg
+that does not help on questions it was not tuned on is off.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def fuse(legs: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) 
         if weight <= 0 or best <= 0:
             continue
         for doc, score in scores.items():
-            fused[doc] = fused.get(doc, 0.0) + weight * max(score, 0.0) / best
+            if score > 0:
+                fused[doc] = fused.get(doc, 0.0) + weight * score / best
     return fused
 
 
@@ -85,7 +86,7 @@ def tune(
         )
     fold_of = np.random.default_rng(seed).permutation(len(queries)) % folds
     weights = {base: 1.0}
-    base_values = _ndcg(legs, weights, qrels, queries)
+    base_values = _table(legs, weights, base, qrels, queries, (0.0,))[:, 0]
     held_out = base_values
     tried: dict[str, float] = {}
     while waiting := [leg for leg in legs if leg not in weights]:
@@ -121,11 +122,16 @@ def _table(
     leg: str,
     qrels: Qrels,
     queries: Sequence[str],
-    grid: Sequence[float],
+    shares: Sequence[float],
 ) -> _Floats:
     """nDCG@10 by question (rows) and share of the added leg (columns)."""
-    columns = [_ndcg(legs, _joined(weights, leg, share), qrels, queries) for share in grid]
-    return np.stack(columns, axis=1)
+    rows = []
+    for query in queries:
+        scores = {name: legs[name].get(query, {}) for name in (*weights, leg)}
+        rows.append(
+            _mixed_ndcg(fuse(scores, weights), fuse(scores, {leg: 1.0}), shares, qrels[query])
+        )
+    return np.stack(rows)
 
 
 def _held_out(table: _Floats, fold_of: NDArray[np.int64]) -> _Floats:
@@ -137,26 +143,30 @@ def _held_out(table: _Floats, fold_of: NDArray[np.int64]) -> _Floats:
     return values
 
 
-def _ndcg(
-    legs: Mapping[str, LegScores],
-    weights: Mapping[str, float],
-    qrels: Qrels,
-    queries: Sequence[str],
+def _mixed_ndcg(
+    before: Mapping[str, float],
+    added: Mapping[str, float],
+    shares: Sequence[float],
+    grades: Mapping[str, int],
 ) -> _Floats:
-    values = []
-    for query in queries:
-        fused = fuse({leg: scores.get(query, {}) for leg, scores in legs.items()}, weights)
-        # Ties fall to the smaller id, so that the order of the input does not matter.
-        ranking = sorted(fused, key=lambda doc: (-fused[doc], doc))[:_DEPTH]
-        values.append(_query_ndcg([qrels[query].get(doc, 0) for doc in ranking], qrels[query]))
-    return np.array(values)
+    """nDCG@10 of one question for each share of the added leg.
+
+    The grade is the gain, with a log2 discount (Järvelin and Kekäläinen 2002), as in `measures`.
+    """
+    # In the order of ids, so that equal scores do not depend on the order of the input.
+    docs = sorted(before.keys() | added.keys())
+    old = np.array([before.get(doc, 0.0) for doc in docs])
+    new = np.array([added.get(doc, 0.0) for doc in docs])
+    gains = np.array([grades.get(doc, 0) for doc in docs], dtype=np.float64)
+    share = np.asarray(shares)
+    scores = np.outer(1 - share, old) + np.outer(share, new)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
+    returned = np.take_along_axis(scores, best, axis=1) > 0
+    ideal = np.array(sorted(grades.values(), reverse=True)[:_DEPTH])
+    return _dcg(gains[best] * returned) / _dcg(ideal)
 
 
-def _query_ndcg(gains: Sequence[int], grades: Mapping[str, int]) -> float:
-    """nDCG@10 with the grade as gain and a log2 discount (Järvelin and Kekäläinen 2002)."""
-    ideal = sorted(grades.values(), reverse=True)[:_DEPTH]
-    return _dcg(gains) / _dcg(ideal)
-
-
-def _dcg(gains: Sequence[int]) -> float:
-    return float(np.sum(np.asarray(gains) / np.log2(np.arange(2, len(gains) + 2))))
+def _dcg(gains: _Floats) -> _Floats:
+    """Discounted gain along the last axis, best rank first."""
+    discounts: _Floats = np.log2(np.arange(2, gains.shape[-1] + 2))
+    return np.asarray((gains / discounts).sum(axis=-1))

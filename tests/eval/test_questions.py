@@ -50,6 +50,11 @@ def test_unliked_questions_are_written_but_not_judged(tmp_path: Path) -> None:
     assert {query.text for query in dataset.queries.values()} == {"期限", "嫌い", "婚姻届の証人"}
 
 
+def test_blank_questions_are_left_out(tmp_path: Path) -> None:
+    dataset = build(tmp_path / "site", Like("期限", "p1"), Like("　", "p1"), questions=("", " \n"))
+    assert [query.text for query in dataset.queries.values()] == ["期限"]
+
+
 def test_a_type_is_kept(tmp_path: Path) -> None:
     dataset = build_questions(
         tmp_path / "site", CORPUS, [LoggedQuestion("期限", "term")], [Like("期限", "p1")]

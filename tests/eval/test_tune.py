@@ -18,7 +18,7 @@ HARMFUL = {query: {"wrong": 0.9, "other": 0.8} for query in QUERIES}
 def test_fuse_by_hand() -> None:
     legs = {"lexical": {"a": 10.0, "b": 5.0}, "dense": {"b": 0.8, "c": 0.4, "d": -0.2}}
     assert fuse(legs, {"lexical": 0.7, "dense": 0.3}) == pytest.approx(
-        {"a": 0.7, "b": 0.35 + 0.3, "c": 0.15, "d": 0.0}
+        {"a": 0.7, "b": 0.35 + 0.3, "c": 0.15}
     )
     assert fuse(legs, {"lexical": 1.0, "dense": 0.0}) == {"a": 1.0, "b": 0.5}
     assert fuse({"lexical": {"a": 0.0}}, {"lexical": 1.0}) == {}
@@ -49,6 +49,12 @@ def test_of_three_legs_only_the_helpful_one_joins() -> None:
     tuning = tune({"lexical": LEXICAL, "bad": HARMFUL, "dense": HELPFUL}, QRELS)
     assert tuning.weights["bad"] == 0.0
     assert tuning.weights["dense"] > 0
+
+
+def test_questions_no_leg_answers_count_as_zero() -> None:
+    tuning = tune({"lexical": {"q0": LEXICAL["q0"]}, "dense": {}}, QRELS)
+    assert tuning.base_ndcg == pytest.approx(0.63093 / 20, abs=1e-5)
+    assert tuning.weights["dense"] == 0.0
 
 
 def test_too_few_questions_are_refused() -> None:
