@@ -1,0 +1,458 @@
+"""Rows of a whole book → Pages: running heads and printed numbers apart, paragraphs marked.
+
+What one page cannot tell (is this line a running head, is this number the page's?)
+is decided by looking at all pages together.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+from app.core.book import Box, Line, LineKind, Page
+from ingest.layout import Row
+
+_EDGE = 0.2  # share of the page's height in which heads and numbers stand
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_KANJI_DIGITS = {char: number for number, char in enumerate("〇一二三四五六七八九")}
+_SHEET = re.compile(r"\d{1,4}(の\d{1,3}){1,3}$|\d{1,4}([‐\-‑–]\d{1,3})$")
+_NUMBER_DRESS = re.compile(
+    r"^[\s\-‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
+)
+_SENTENCE_END = tuple("。．.！？!?」』）)」")
+_LABEL = re.compile(
+    r"(第[〇一二三四五六七八九十百千0-9０-９]+[編章節款目条]|問|答|[QＱAＡ][.．0-9０-９]|注|（?注|\(注|※|[○●◯◎■□◆◇▲△▼▽★☆・]|"
+    r"[〇一二三四五六七八九十]{1,3}[\u3000 、．]|[0-9０-９]{1,3}[\u3000 、．.)）]|"
+    r"[(（][0-9０-９〇一二三四五六七八九十ア-ンa-z]{1,3}[)）]|[①-⑳⑴-⒇ⅰ-ⅻⅠ-Ⅻ]|[ア-ン][\u3000 、．])"
+)
+_NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ]")
+
+
+@dataclass(slots=True)
+class PageDraft:
+    """One page's rows before the book's other pages have been looked at (sizes in points)."""
+
+    index: int
+    rows: tuple[Row, ...]
+    width: float
+    height: float
+    vertical: bool
+    extractor: str = ""
+    confidence: float | None = None
+    warnings: tuple[str, ...] = ()
+    head_rows: set[int] = field(default_factory=set)
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A row at the outside of its page that may be no part of the text.
+
+    `side` is T, B, L or R; `place` its distance from the page's top or left as a share;
+    `gap` the space between it and the text, in em of the page.
+    """
+
+    draft: PageDraft
+    number: int
+    side: str
+    place: float
+    gap: float
+
+    @property
+    def row(self) -> Row:
+        return self.draft.rows[self.number]
+
+    @property
+    def slot(self) -> tuple[str, int]:
+        return (self.side, round(self.place * 100))
+
+
+def finish_pages(
+    drafts: Sequence[PageDraft], *, file_labels: Sequence[str] = ()
+) -> tuple[Page, ...]:
+    """Pages with heads and numbers set apart. `file_labels` are used where no number is printed.
+
+    A page between two numbered ones gets the number it would bear.
+    """
+    edges = [edge for draft in drafts for edge in _edges(draft)]
+    _number(drafts, edges)
+    _mark_heads(drafts, edges)
+    _fall_back(drafts, file_labels)
+    body = _body_size(drafts)
+    starts = _paragraph_starts(drafts)
+    return tuple(_page(draft, body, starts) for draft in drafts)
+
+
+# --- running heads -------------------------------------------------------------------------
+
+
+def _edges(draft: PageDraft) -> list[_Edge]:
+    """Up to two rows at the top and bottom, and one at each side of a vertical page."""
+    if not draft.rows or draft.height <= 0:
+        return []
+    found = []
+    boxes = [row.box for row in draft.rows]
+    em = median(row.em for row in draft.rows) or 1.0
+    numbers = [number for number, row in enumerate(draft.rows) if not row.table]
+    sides = "TBLR" if draft.vertical else "TB"
+    for side in sides:
+        left = list(numbers)
+        for _ in range(2):
+            edge = _outermost(draft, boxes, left, side, em)
+            if edge is None:
+                break
+            found.append(edge)
+            level = [number for number in left if _beside(boxes[number], boxes[edge.number], side)]
+            found += [
+                _Edge(draft, number, side, _place(draft, boxes[number], side), edge.gap)
+                for number in level
+                if number != edge.number
+            ]
+            left = [number for number in left if number not in level]
+    return found
+
+
+def _outermost(
+    draft: PageDraft,
+    boxes: list[tuple[float, float, float, float]],
+    numbers: list[int],
+    side: str,
+    em: float,
+) -> _Edge | None:
+    if not numbers:
+        return None
+    if side == "T":
+        number = min(numbers, key=lambda n: boxes[n][1])
+    elif side == "B":
+        number = max(numbers, key=lambda n: boxes[n][3])
+    elif side == "L":
+        number = min(numbers, key=lambda n: boxes[n][0])
+    else:
+        number = max(numbers, key=lambda n: boxes[n][2])
+    box = boxes[number]
+    inner = [
+        boxes[other]
+        for other in numbers
+        if other != number and not _beside(boxes[other], box, side)
+    ]
+    place = _place(draft, box, side)
+    if (place if side in "TL" else 1 - place) > _EDGE:
+        return None
+    if side in "LR" and not draft.rows[number].across and box[3] - box[1] > 0.6 * draft.height:
+        return None
+    gap = float("inf")
+    if inner:
+        gap = {
+            "T": min(other[1] for other in inner) - box[3],
+            "B": box[1] - max(other[3] for other in inner),
+            "L": min(other[0] for other in inner) - box[2],
+            "R": box[0] - max(other[2] for other in inner),
+        }[side]
+    return _Edge(draft, number, side, place, gap / em)
+
+
+def _place(draft: PageDraft, box: tuple[float, float, float, float], side: str) -> float:
+    if side in "TB":
+        return (box[1] + box[3]) / 2 / draft.height
+    return (box[0] + box[2]) / 2 / draft.width
+
+
+def _beside(
+    box: tuple[float, float, float, float], edge: tuple[float, float, float, float], side: str
+) -> bool:
+    """Whether a row stands level with an edge row (a head at the left, a number at the right)."""
+    low, high = (1, 3) if side in "TB" else (0, 2)
+    overlap = min(box[high], edge[high]) - max(box[low], edge[low])
+    return overlap > 0.5 * min(box[high] - box[low], edge[high] - edge[low]) and (
+        box[high] - box[low] < 2.5 * (edge[high] - edge[low])
+    )
+
+
+def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
+    """A head repeats its text in its place, or fills a place apart from the text on most pages."""
+    repeated: dict[tuple[str, int, str], set[int]] = defaultdict(set)
+    filled: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for edge in edges:
+        side, place = edge.slot
+        for near in (place - 1, place, place + 1):
+            repeated[side, near, _bare(edge.row.text, edge.draft.label)].add(edge.draft.index)
+            if edge.gap >= 1.0 and _sets_apart(edge):
+                filled[side, near].add(edge.draft.index)
+    pages = sum(1 for draft in drafts if draft.rows)
+    for edge in edges:
+        side, place = edge.slot
+        same = len(repeated[side, place, _bare(edge.row.text, edge.draft.label)])
+        many = len(filled[side, place])
+        sentence = edge.row.text.endswith("。")
+        if (
+            same >= max(3, (0.6 if sentence else 0.3) * pages)
+            or (same >= 2 and edge.gap >= 0.8 and not sentence)
+            or (
+                many >= max(3, 0.4 * pages)
+                and edge.gap >= 1.0
+                and _sets_apart(edge)
+                and not sentence
+            )
+        ):
+            edge.draft.head_rows.add(edge.number)
+
+
+def _sets_apart(edge: _Edge) -> bool:
+    """Runs across the page or is smaller than the text, and is short: a heading is larger."""
+    row = edge.row
+    size = row.em / (median(other.em for other in edge.draft.rows) or 1.0)
+    apart = size < 0.92 or (row.across and size < 1.1)
+    return apart and len(row.text) <= 40
+
+
+def _bare(text: str, label: str) -> str:
+    """A head's text without the page number beside it, white space or width differences."""
+    folded = "".join(unicodedata.normalize("NFKC", text).split())
+    number = "".join(unicodedata.normalize("NFKC", label).split())
+    if number and folded != number:
+        folded = folded.removeprefix(number).removesuffix(number)
+    return "" if folded == number else folded
+
+
+# --- printed page numbers ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    edge: _Edge
+    text: str
+    value: int
+    script: str
+    alone: bool
+
+
+def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
+    """Find the pages' printed numbers: those that grow with the page index, by majority of neighbours."""
+    candidates: dict[int, list[_Candidate]] = defaultdict(list)
+    for edge in edges:
+        candidates[edge.draft.index] += _candidates(edge)
+    votes: dict[int, Counter[tuple[str, int]]] = {
+        index: Counter({(found.script, found.value - index) for found in here})
+        for index, here in candidates.items()
+    }
+    slots: Counter[tuple[str, int]] = Counter()
+    for draft in drafts:
+        best: _Candidate | None = None
+        best_votes = 1
+        for found in candidates.get(draft.index, ()):
+            key = (found.script, found.value - draft.index)
+            count = sum(
+                votes[near][key]
+                for near in range(draft.index - 6, draft.index + 7)
+                if near in votes
+            )
+            if count > best_votes or (
+                best is not None and count == best_votes and found.alone > best.alone
+            ):
+                best, best_votes = found, count
+        if best is not None:
+            draft.label = best.text
+            slots[best.edge.slot] += 1
+            _take(best)
+    _sheets(edges, slots)
+    _fill_between(drafts)
+
+
+def _take(found: _Candidate) -> None:
+    if found.alone:
+        found.edge.draft.head_rows.add(found.edge.number)
+
+
+def _candidates(edge: _Edge) -> list[_Candidate]:
+    found = []
+    row = edge.row
+    pieces = [(row.text, True)]
+    if len(row.parts) > 1:
+        pieces += [(part.text, False) for part in row.parts]
+    words = row.text.split()
+    if len(words) > 1:
+        pieces += [(words[0], False), (words[-1], False)]
+    for text, alone in pieces:
+        parsed = parse_label(text)
+        if parsed is not None:
+            found.append(_Candidate(edge, parsed[0], parsed[1], parsed[2], alone))
+    return found
+
+
+def parse_label(text: str) -> tuple[str, int, str] | None:
+    """A printed page number: its bare text, its value and its script (1, i or 一); None if it is none."""
+    bare = _NUMBER_DRESS.sub("", text.strip())
+    folded = unicodedata.normalize("NFKC", bare)
+    if re.fullmatch(r"[0-9]{1,4}", folded):
+        return (folded, int(folded), "1")
+    lowered = folded.lower()
+    if re.fullmatch(r"[ivxlc]{1,7}", lowered):
+        value = _roman(lowered)
+        return (bare, value, "i") if value else None
+    if re.fullmatch(r"[〇一二三四五六七八九]{1,4}", bare):
+        return (bare, int("".join(str(_KANJI_DIGITS[char]) for char in bare)), "一")
+    return None
+
+
+def _roman(text: str) -> int:
+    values = [_ROMAN[char] for char in text]
+    total = 0
+    for value, after in zip(values, [*values[1:], 0], strict=True):
+        total += -value if value < after else value
+    return total
+
+
+def _sheets(edges: list[_Edge], slots: Counter[tuple[str, int]]) -> None:
+    """Loose-leaf numbers (124の1) stand where the other numbers stand, or repeat their place."""
+    sheets = []
+    for edge in edges:
+        folded = _NUMBER_DRESS.sub("", unicodedata.normalize("NFKC", edge.row.text).strip())
+        if not edge.draft.label and _SHEET.match(folded):
+            sheets.append((edge, folded))
+    places = Counter(edge.slot for edge, _ in sheets)
+    for edge, text in sheets:
+        side, place = edge.slot
+        known = sum(slots[side, near] for near in (place - 1, place, place + 1))
+        if known or places[edge.slot] >= 2:
+            edge.draft.label = text
+            edge.draft.head_rows.add(edge.number)
+
+
+def _fill_between(drafts: Sequence[PageDraft]) -> None:
+    """A page that prints no number, between two that agree, bears the one they imply."""
+    known = [(position, draft) for position, draft in enumerate(drafts) if draft.label.isdecimal()]
+    for (a, before), (b, after) in pairwise(known):
+        if 1 < b - a <= 6 and int(after.label) - int(before.label) == b - a:
+            for position in range(a + 1, b):
+                if not drafts[position].label:
+                    drafts[position].label = str(int(before.label) + position - a)
+
+
+def _fall_back(drafts: Sequence[PageDraft], file_labels: Sequence[str]) -> None:
+    """Where a book prints no numbers at all, the labels the file states stand for them."""
+    if any(draft.label for draft in drafts):
+        return
+    for draft, label in zip(drafts, file_labels, strict=False):
+        draft.label = label
+
+
+# --- lines ---------------------------------------------------------------------------------
+
+
+def _body_size(drafts: Sequence[PageDraft]) -> float:
+    """The book's commonest character size in points."""
+    sizes: Counter[float] = Counter()
+    for draft in drafts:
+        for row in draft.rows:
+            sizes[round(row.em, 1)] += len(row.text)
+    return (sizes.most_common(1)[0][0] if sizes else 0.0) or 1.0
+
+
+def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
+    lines = []
+    note = False
+    for number, row in enumerate(draft.rows):
+        if number in draft.head_rows:
+            continue
+        begins = (draft.index, number) in starts
+        size = round(row.em / body, 2) if body else 1.0
+        note = size <= 0.93 and (_NOTE.match(row.text) is not None if begins else note)
+        lines.append(_line(row, draft, size, begins, note))
+    return Page(
+        index=draft.index,
+        lines=tuple(lines),
+        label=draft.label,
+        heads=tuple(draft.rows[number].text for number in sorted(draft.head_rows)),
+        width=round(draft.width, 2),
+        height=round(draft.height, 2),
+        vertical=draft.vertical,
+        extractor=draft.extractor,
+        confidence=draft.confidence,
+        warnings=draft.warnings,
+    )
+
+
+def _line(row: Row, draft: PageDraft, size: float, begins: bool, note: bool) -> Line:
+    kind: LineKind = "body"
+    if row.table:
+        kind = "table"
+    elif size >= 1.12 and len(row.text) <= 60:
+        kind = "heading"
+    elif note:
+        kind = "footnote"
+    x0, y0, x1, y1 = row.box
+    box = Box(
+        _share(x0, draft.width),
+        _share(y0, draft.height),
+        _share(x1, draft.width),
+        _share(y1, draft.height),
+    )
+    return Line(row.text, box, kind, begins, 0, size, row.ruby)
+
+
+def _share(value: float, whole: float) -> float:
+    return round(min(max(value / whole, 0.0), 1.0), 4) if whole else 0.0
+
+
+def _paragraph_starts(drafts: Sequence[PageDraft]) -> set[tuple[int, int]]:
+    """(page index, row number) of every row that begins a paragraph."""
+    starts: set[tuple[int, int]] = set()
+    widths = [
+        row.column[1] - row.column[0]
+        for draft in drafts
+        for number, row in enumerate(draft.rows)
+        if number not in draft.head_rows and not row.table and not row.across
+    ]
+    width = median(widths) if widths else 0.0
+    before: Row | None = None
+    for draft in drafts:
+        pitch = _pitch(draft)
+        for number, row in enumerate(draft.rows):
+            if number in draft.head_rows:
+                continue
+            if before is None or _begins(before, row, width, pitch):
+                starts.add((draft.index, number))
+            before = row
+    return starts
+
+
+def _pitch(draft: PageDraft) -> float:
+    """The usual distance between the tops of two lines (points)."""
+    steps = [
+        after.top - before.top
+        for before, after in pairwise(draft.rows)
+        if before.column == after.column and 0 < after.top - before.top < 4 * after.em
+    ]
+    return median(steps) if steps else 0.0
+
+
+def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
+    if row.table or before.table or row.across != before.across:
+        return True
+    if abs(row.em - before.em) > 0.07 * max(row.em, before.em):
+        return True
+    em = row.em
+    same_column = row.column == before.column
+    if same_column and pitch and row.top - before.top > 1.45 * pitch:
+        return True
+    right = max(before.column[1], before.column[0] + width)
+    if before.across:
+        right = before.column[1]
+    room = right - before.end
+    ended = before.text.endswith(_SENTENCE_END)
+    indent = (row.start - row.column[0]) / em
+    first_word = re.match(r"[A-Za-z0-9,.]+", row.text)
+    need = 0.6 * len(first_word[0]) * em if first_word else 0.0
+    if room > need + (1.2 if ended else 3.0) * em:
+        return True
+    if _LABEL.match(row.text) and ended:
+        return True
+    if indent >= 0.7:
+        hanging = same_column and abs(row.start - before.start) < 0.3 * em
+        return ended and not hanging
+    return False

@@ -1,0 +1,454 @@
+"""PDF → Document. pdfium tells which character stands where; the order is ours.
+
+Runs in a child process (`ingest.sandbox`): pdfium may abort on a hostile file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+from app.core.book import Document, OutlineItem, Page
+from ingest.layout import Glyph, Rule, arrange
+from ingest.readers.faults import broken, locked, pictures_only, too_many_pages
+from ingest.readers.pages import PageDraft, finish_pages
+
+MIN_READABLE = 0.9
+"""Below this share of Japanese and Latin characters a page's text counts as garbage."""
+
+_TINY = 1.5  # points; smaller text is not meant to be read
+_MAX_RULES = 2000
+_MAX_NESTING = 6
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_JOINED = re.compile("[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_READABLE = re.compile(
+    "[\u0020-\u024f\u0370-\u03ff\u2000-\u206f\u2070-\u27ff\u2900-\u2aff\u2e80-\u30ff\u3190-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U0001f100-\U0001f2ff\U00020000-\U000323af]"
+)
+
+OnPage = Callable[[int, int], None]
+
+
+def read_pdf(
+    path: Path,
+    *,
+    password: str | None = None,
+    on_page: OnPage | None = None,
+    max_pages: int = 10_000,
+) -> Document:
+    """Read a PDF's text layer; pages without one carry the warning 画像のみ.
+
+    Raises UnreadableFile (damaged, password missing or wrong, too many pages) and
+    NoText where no page has any text.
+    """
+    pdf = _open(path, password)
+    try:
+        count = len(pdf)
+        if count > max_pages:
+            raise too_many_pages(path, count, max_pages)
+        drafts = []
+        for index in range(count):
+            drafts.append(_draft(pdf, index))
+            if on_page is not None:
+                on_page(index + 1, count)
+        pages = finish_pages(drafts, file_labels=_file_labels(pdf))
+        if not any(page.lines for page in pages):
+            raise pictures_only(path)
+        return Document(
+            title=_title(pdf, path),
+            pages=pages,
+            outline=tuple(_outline(pdf)),
+            metadata=_metadata(pdf),
+            media_type="application/pdf",
+            warnings=_document_warnings(pages),
+        )
+    finally:
+        pdf.close()
+
+
+def _open(path: Path, password: str | None) -> pdfium.PdfDocument:
+    try:
+        return pdfium.PdfDocument(path, password=password)
+    except pdfium.PdfiumError as error:
+        if error.err_code == raw.FPDF_ERR_PASSWORD:
+            raise locked(path, password) from error
+        raise broken(path, "PDF") from error
+
+
+# --- one page ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """From PDF page space to points from the top left of the page as shown."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    turns: int
+
+    @property
+    def width(self) -> float:
+        size = self.top - self.bottom if self.turns % 2 else self.right - self.left
+        return max(size, 1.0)
+
+    @property
+    def height(self) -> float:
+        size = self.right - self.left if self.turns % 2 else self.top - self.bottom
+        return max(size, 1.0)
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        if self.turns == 1:
+            return (y - self.bottom, x - self.left)
+        if self.turns == 2:
+            return (self.right - x, y - self.bottom)
+        if self.turns == 3:
+            return (self.top - y, self.right - x)
+        return (x - self.left, self.top - y)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
+        ax, ay = self.point(x0, y0)
+        bx, by = self.point(x1, y1)
+        return (min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))
+
+
+@dataclass(slots=True)
+class _Objects:
+    """What a page draws besides characters, and which texts nobody can see."""
+
+    rules: list[Rule]
+    grounds: list[tuple[float, float, float, float]]
+    images: list[tuple[float, float, float, float]]
+    invisible: set[int]
+    white: set[int]
+
+
+def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
+    """One page's rows; a page pdfium cannot load becomes an empty one with a warning."""
+    try:
+        page = pdf[index]
+    except pdfium.PdfiumError:
+        return PageDraft(index, (), 0.0, 0.0, vertical=False, warnings=("ページを開けません",))
+    try:
+        frame = _frame(page)
+        objects = _objects(page, frame)
+        glyphs, hidden, layer = _glyphs(page, frame, objects)
+    finally:
+        page.close()
+    arrangement = arrange(glyphs, objects.rules)
+    warnings = []
+    confidence = None
+    if hidden:
+        warnings.append(f"見えない文字を{hidden}字除きました")
+    if not arrangement.rows and objects.images:
+        warnings.append("画像のみ")
+    if layer and arrangement.rows:
+        warnings.append("OCRによる透明な文字の層を読みました")
+    share = readable_share("".join(row.text for row in arrangement.rows))
+    if share < MIN_READABLE:
+        warnings.append(f"文字化けの疑い(読める文字の割合 {share:.0%})")
+        confidence = round(share, 3)
+    return PageDraft(
+        index,
+        arrangement.rows,
+        frame.width,
+        frame.height,
+        vertical=arrangement.vertical,
+        extractor="pdfium",
+        confidence=confidence,
+        warnings=tuple(warnings),
+    )
+
+
+def readable_share(text: str) -> float:
+    """Share of characters in Japanese, Latin and symbol blocks; 1.0 for no text."""
+    inked = [char for char in text if not char.isspace()]
+    if not inked:
+        return 1.0
+    return sum(1 for char in inked if _READABLE.match(char)) / len(inked)
+
+
+def _frame(page: pdfium.PdfPage) -> _Frame:
+    left, bottom, right, top = page.get_bbox()
+    return _Frame(left, bottom, right, top, (page.get_rotation() // 90) % 4)
+
+
+def _glyphs(
+    page: pdfium.PdfPage, frame: _Frame, objects: _Objects
+) -> tuple[list[Glyph], int, bool]:
+    """The page's visible characters, how many were hidden, and whether they are an OCR layer."""
+    textpage = page.get_textpage()
+    handle = textpage.raw
+    matrix = raw.FS_MATRIX()
+    loose = raw.FS_RECTF()
+    origin_x, origin_y = ctypes.c_double(), ctypes.c_double()
+    watch = bool(objects.invisible or objects.white)
+    glyphs: list[Glyph] = []
+    hidden = 0
+    layered = 0
+    high = 0
+    last: tuple[float, float] | None = None
+    for number in range(textpage.count_chars()):
+        code = raw.FPDFText_GetUnicode(handle, number)
+        if 0xD800 <= code < 0xDC00:
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000 and high:
+            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)
+        high = 0
+        if code in (0x02, 0xFFFE):
+            code = 0x2D  # pdfium's mark for a hyphen at a line end
+        if code <= 0x20 or code == 0xA0 or raw.FPDFText_IsGenerated(handle, number) == 1:
+            continue
+        char = chr(code)
+        raw.FPDFText_GetCharOrigin(handle, number, origin_x, origin_y)
+        place = (origin_x.value, origin_y.value)
+        if _JOINED.match(char):
+            if glyphs and last == place:
+                glyphs[-1] = _joined(glyphs[-1], char)
+            continue
+        if _INVISIBLE.match(char) or 0x7F <= code < 0xA0:
+            hidden += 1
+            continue
+        raw.FPDFText_GetMatrix(handle, number, matrix)
+        em = raw.FPDFText_GetFontSize(handle, number) * math.sqrt(
+            abs(matrix.a * matrix.d - matrix.b * matrix.c)
+        )
+        if watch:
+            seen = _seen(handle, number, objects, frame.point(*place))
+            if seen == "layer":
+                layered += 1
+            elif not seen:
+                hidden += 1
+                continue
+        if not _TINY <= em < 1000:
+            hidden += 1
+            continue
+        raw.FPDFText_GetLooseCharBox(handle, number, loose)
+        glyph = _glyph(char, frame, place, em, matrix, loose)
+        if not (-em < glyph.x0 < frame.width + em and -em < glyph.y0 < frame.height + em):
+            hidden += 1
+            continue
+        if last == place and glyphs and glyphs[-1].x0 == glyph.x0:
+            # one glyph that stands for several characters (ligature, ㍻)
+            glyphs[-1] = _joined(glyphs[-1], char)
+        else:
+            glyphs.append(glyph)
+        last = place
+    return glyphs, hidden, layered > len(glyphs) / 2
+
+
+def _joined(glyph: Glyph, char: str) -> Glyph:
+    if glyph.char == char:
+        return glyph
+    return Glyph(glyph.char + char, glyph.x0, glyph.y0, glyph.x1, glyph.y1, glyph.em, glyph.turned)
+
+
+def _glyph(
+    char: str,
+    frame: _Frame,
+    origin: tuple[float, float],
+    em: float,
+    matrix: raw.FS_MATRIX,
+    loose: raw.FS_RECTF,
+) -> Glyph:
+    """The em cell, built from the origin on the baseline: fonts' own boxes differ too much."""
+    scale = math.hypot(matrix.a, matrix.b) or 1.0
+    ax, ay = matrix.a / scale, matrix.b / scale
+    wide = _is_full(char)
+    if wide:
+        advance = em
+    elif abs(ay) > abs(ax):
+        advance = loose.top - loose.bottom
+    else:
+        advance = loose.right - loose.left
+    advance = min(max(advance, 0.1 * em), 2 * em)
+    x, y = origin
+    # y grows upwards here: the cell reaches from .12 em below the baseline to .88 above
+    ux, uy = -ay, ax
+    if matrix.a * matrix.d - matrix.b * matrix.c < 0:
+        ux, uy = -ux, -uy
+    corners = [
+        frame.point(x + ax * along + ux * up, y + ay * along + uy * up)
+        for along in (0.0, advance)
+        for up in (-0.12 * em, 0.88 * em)
+    ]
+    xs = [corner[0] for corner in corners]
+    ys = [corner[1] for corner in corners]
+    turned = abs(ay) > abs(ax) if frame.turns % 2 == 0 else abs(ax) > abs(ay)
+    return Glyph(char, min(xs), min(ys), max(xs), max(ys), em, turned)
+
+
+def _is_full(char: str) -> bool:
+    return (
+        "\u2e80" <= char <= "\u9fff"
+        or "\uf900" <= char <= "\ufaff"
+        or ("\uff01" <= char <= "\uff60" or char >= "\U00020000")
+    )
+
+
+def _seen(
+    handle: raw.FPDF_TEXTPAGE, number: int, objects: _Objects, place: tuple[float, float]
+) -> str:
+    """'yes', 'layer' for an invisible text over a picture, '' for text nobody can see."""
+    owner = raw.FPDFText_GetTextObject(handle, number)
+    address = ctypes.cast(owner, ctypes.c_void_p).value or 0
+    if address in objects.invisible:
+        return "layer" if _inside(place, objects.images) else ""
+    if address in objects.white and not _inside(place, objects.grounds + objects.images):
+        return ""
+    return "yes"
+
+
+def _inside(place: tuple[float, float], boxes: list[tuple[float, float, float, float]]) -> bool:
+    x, y = place
+    return any(x0 - 1 <= x <= x1 + 1 and y0 - 1 <= y <= y1 + 1 for x0, y0, x1, y1 in boxes)
+
+
+def _objects(page: pdfium.PdfPage, frame: _Frame) -> _Objects:
+    """Rules, coloured grounds, pictures and hidden texts of a page, forms included."""
+    found = _Objects([], [], [], set(), set())
+    count = raw.FPDFPage_CountObjects(page.raw)
+    for number in range(min(count, 200_000)):
+        _collect(raw.FPDFPage_GetObject(page.raw, number), frame, found, 0)
+    return found
+
+
+def _collect(item: raw.FPDF_PAGEOBJECT, frame: _Frame, found: _Objects, depth: int) -> None:
+    kind = raw.FPDFPageObj_GetType(item)
+    if kind == raw.FPDF_PAGEOBJ_TEXT:
+        _collect_text(item, found)
+    elif kind == raw.FPDF_PAGEOBJ_IMAGE:
+        found.images.append(_bounds(item, frame))
+    elif kind == raw.FPDF_PAGEOBJ_SHADING:
+        found.grounds.append(_bounds(item, frame))
+    elif kind == raw.FPDF_PAGEOBJ_PATH:
+        _collect_path(item, frame, found)
+    elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_NESTING:
+        for number in range(min(raw.FPDFFormObj_CountObjects(item), 50_000)):
+            _collect(raw.FPDFFormObj_GetObject(item, number), frame, found, depth + 1)
+
+
+def _collect_text(item: raw.FPDF_PAGEOBJECT, found: _Objects) -> None:
+    address = ctypes.cast(item, ctypes.c_void_p).value or 0
+    mode = raw.FPDFTextObj_GetTextRenderMode(item)
+    if mode in (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP):
+        found.invisible.add(address)
+    elif mode in (raw.FPDF_TEXTRENDERMODE_FILL, raw.FPDF_TEXTRENDERMODE_FILL_CLIP):
+        red, green, blue, alpha = _fill(item)
+        if alpha < 8:
+            found.invisible.add(address)
+        elif min(red, green, blue) > 248:
+            found.white.add(address)
+
+
+def _collect_path(item: raw.FPDF_PAGEOBJECT, frame: _Frame, found: _Objects) -> None:
+    x0, y0, x1, y1 = _bounds(item, frame)
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    raw.FPDFPath_GetDrawMode(item, fill, stroke)
+    flat, thin = y1 - y0 < 2.5, x1 - x0 < 2.5
+    if len(found.rules) < _MAX_RULES:
+        if flat and not thin:
+            middle = (y0 + y1) / 2
+            found.rules.append(Rule(x0, middle, x1, middle))
+        elif thin and not flat:
+            middle = (x0 + x1) / 2
+            found.rules.append(Rule(middle, y0, middle, y1))
+        elif stroke.value and not flat and raw.FPDFPath_CountSegments(item) <= 6:
+            found.rules += [Rule(x0, y0, x1, y0), Rule(x0, y1, x1, y1)]
+            found.rules += [Rule(x0, y0, x0, y1), Rule(x1, y0, x1, y1)]
+    if fill.value and not flat and not thin and min(_fill(item)[:3]) < 248:
+        found.grounds.append((x0, y0, x1, y1))
+
+
+def _fill(item: raw.FPDF_PAGEOBJECT) -> tuple[int, int, int, int]:
+    parts = [ctypes.c_uint() for _ in range(4)]
+    if not raw.FPDFPageObj_GetFillColor(item, *parts):
+        return (0, 0, 0, 255)
+    return (parts[0].value, parts[1].value, parts[2].value, parts[3].value)
+
+
+def _bounds(item: raw.FPDF_PAGEOBJECT, frame: _Frame) -> tuple[float, float, float, float]:
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
+    return frame.box(left.value, bottom.value, right.value, top.value)
+
+
+# --- the file as a whole -------------------------------------------------------------------
+
+
+def _title(pdf: pdfium.PdfDocument, path: Path) -> str:
+    title = clean_text(pdf.get_metadata_value("Title"))
+    # programs put the name of their own source file there
+    if not title or re.search(
+        r"\.(docx?|tex|dvi|indd|xlsx?|html?|jtd|pdf)$|^(無題|untitled|Microsoft Word)", title, re.I
+    ):
+        return path.stem
+    return title
+
+
+def _metadata(pdf: pdfium.PdfDocument) -> dict[str, str]:
+    found = {}
+    author = clean_text(pdf.get_metadata_value("Author"))
+    if author:
+        found["authors"] = author
+    return found
+
+
+def clean_text(text: str) -> str:
+    """A string from the file's own dictionary: control characters dropped, 16-bit EUC repaired."""
+    text = "".join(char for char in text if char.isprintable()).strip()
+    return _euc_repaired(text)
+
+
+def _euc_repaired(text: str) -> str:
+    """Bookmarks of dvipdfmx without a conversion table hold EUC-JP pairs as if they were UTF-16."""
+
+    def is_euc(char: str) -> bool:
+        return ord(char) >> 8 >= 0xA1 and ord(char) & 0xFF >= 0xA1 and ord(char) < 0xFF00
+
+    suspects = [char for char in text if ord(char) > 0x2FFF]
+    if not suspects or not all(is_euc(char) for char in suspects):
+        return text
+    try:
+        return "".join(
+            char.encode("utf-16-be").decode("euc_jp") if is_euc(char) else char for char in text
+        )
+    except UnicodeError:
+        return text
+
+
+def _file_labels(pdf: pdfium.PdfDocument) -> tuple[str, ...]:
+    """Page labels the file states; empty strings where it states none."""
+    return tuple(clean_text(pdf.get_page_label(index)) for index in range(len(pdf)))
+
+
+def _outline(pdf: pdfium.PdfDocument) -> Iterator[OutlineItem]:
+    try:
+        for number, item in enumerate(pdf.get_toc(max_depth=8)):
+            if number >= 20_000:
+                return
+            dest = item.get_dest()
+            index = dest.get_index() if dest is not None else None
+            title = clean_text(item.get_title())
+            if title and index is not None:
+                yield OutlineItem(title, item.level + 1, index)
+    except pdfium.PdfiumError:
+        return
+
+
+def _document_warnings(pages: tuple[Page, ...]) -> tuple[str, ...]:
+    """The pages' warnings, counted by kind."""
+    kinds = Counter(
+        re.sub(r"\d+字|\(.*\)", "", warning) for page in pages for warning in page.warnings
+    )
+    return tuple(f"{kind}: {count}ページ" for kind, count in kinds.items())

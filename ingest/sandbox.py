@@ -1,0 +1,289 @@
+"""Reads a file in a child process with limits, so that no file can hang or kill the service.
+
+The child (`python -m ingest.sandbox`) sets its own limits before it opens the file
+and answers with JSON lines: how far it is, the pages, or an error. Whatever else
+happens to it (killed, out of memory, out of time) becomes an UnreadableFile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from app.core import errors
+from app.core.book import Box, Document, Line, OutlineItem, Page, Ruby
+from app.core.errors import ShioriError, UnreadableFile
+
+OnPage = Callable[[int, int], None]
+
+_KNOWN = {kind.code: kind for kind in (errors.UnreadableFile, errors.UnknownFormat, errors.NoText)}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What reading one file may use.
+
+    `memory` and `output` are bytes, times are seconds. `stall` is how long the child
+    may be silent, that is, the longest one page may take.
+    """
+
+    memory: int = 2 << 30
+    cpu: int = 7200
+    wall: int = 7200
+    stall: int = 120
+    pages: int = 10_000
+    output: int = 512 << 20
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def read_book(
+    path: Path,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    password: str | None = None,
+    on_page: OnPage | None = None,
+) -> Document:
+    """Read a file of any known format in a child process.
+
+    `on_page(done, total)` is called from this thread as pages are read. Raises
+    UnreadableFile, UnknownFormat or NoText, naming the file, the cause and what to do.
+    """
+    request = {"path": str(path), "password": password, **asdict(limits)}
+    with tempfile.TemporaryFile() as complaints:
+        child = _start(complaints)
+        try:
+            assert child.stdin is not None  # opened as a pipe by _start
+            with contextlib.suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(json.dumps(request).encode())
+            document = _collect(child, path, limits, on_page)
+        finally:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+            if child.stdout is not None:
+                child.stdout.close()
+        if document is None:
+            raise _died(path, child.returncode, complaints)
+    return document
+
+
+def _start(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
+        "PYTHONUTF8": "1",
+        "OMP_NUM_THREADS": "2",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "ingest.sandbox"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        env=environment,
+        close_fds=True,
+    )
+
+
+def _collect(
+    child: subprocess.Popen[bytes], path: Path, limits: Limits, on_page: OnPage | None
+) -> Document | None:
+    """The document the child sends; None where it ends without having sent one."""
+    pages: list[Page] = []
+    for message in _messages(child, path, limits):
+        if "done" in message:
+            if on_page is not None:
+                on_page(int(message["done"]), int(message["total"]))
+        elif "page" in message:
+            pages.append(_page(message["page"]))
+        elif "error" in message:
+            raise _error(message["error"])
+        elif "document" in message:
+            return _document(message["document"], pages)
+    return None
+
+
+def _messages(
+    child: subprocess.Popen[bytes], path: Path, limits: Limits
+) -> Iterator[dict[str, Any]]:
+    """Messages as they arrive. Raises UnreadableFile where time or size runs out."""
+    assert child.stdout is not None  # opened as a pipe by _start
+    end = time.monotonic() + limits.wall
+    buffer = b""
+    received = 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while True:
+            patience = min(limits.stall, end - time.monotonic())
+            if patience <= 0 or not selector.select(patience):
+                raise UnreadableFile(
+                    f"{path.name}の読み取りに時間がかかりすぎたため中止しました。",
+                    hint="ファイルが壊れていないか確かめるか、分けて登録してください。",
+                    field=path.name,
+                )
+            data = os.read(child.stdout.fileno(), 1 << 20)
+            if not data:
+                return
+            received += len(data)
+            if received > limits.output:
+                raise UnreadableFile(
+                    f"{path.name}の文字の量が上限を超えています。",
+                    hint="ファイルを分けて登録してください。",
+                    field=path.name,
+                )
+            buffer += data
+            *whole, buffer = buffer.split(b"\n")
+            for row in whole:
+                yield json.loads(row)
+
+
+def _died(path: Path, code: int, complaints: IO[bytes]) -> UnreadableFile:
+    """Why a child ended without an answer, from its exit and its last words."""
+    complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4000))
+    words = complaints.read().decode("utf-8", "replace").strip().splitlines()
+    last = words[-1] if words else ""
+    if code == -signal.SIGXCPU:
+        cause = "読み取りに時間がかかりすぎたため中止しました"
+    elif "MemoryError" in last or "bad_alloc" in last or code in (-signal.SIGKILL,):
+        cause = "読み取りに必要なメモリが上限を超えました"
+    elif code < 0:
+        cause = f"読み取り中に異常終了しました({signal.Signals(-code).name})"
+    else:
+        cause = f"読み取り中に異常終了しました({last.split(':')[0] or code})"
+    return UnreadableFile(
+        f"{path.name}: {cause}。",
+        hint="ファイルが壊れている可能性があります。開けるか確かめ、保存し直して登録してください。",
+        field=path.name,
+    )
+
+
+def _error(fields: dict[str, str]) -> ShioriError:
+    kind = _KNOWN.get(fields["code"], UnreadableFile)
+    return kind(fields["message"], hint=fields["hint"], field=fields["field"])
+
+
+# --- what travels between the two ----------------------------------------------------------
+
+
+def _line_out(line: Line) -> list[Any]:
+    box = line.box
+    return [
+        line.text,
+        None if box is None else [box.x0, box.y0, box.x1, box.y1],
+        line.kind,
+        line.starts_paragraph,
+        line.level,
+        line.size,
+        [[ruby.start, ruby.end, ruby.text] for ruby in line.ruby],
+    ]
+
+
+def _line_in(row: list[Any]) -> Line:
+    text, box, kind, starts, level, size, ruby = row
+    return Line(
+        text,
+        None if box is None else Box(*box),
+        kind,
+        starts,
+        level,
+        size,
+        tuple(Ruby(*reading) for reading in ruby),
+    )
+
+
+def _page_out(page: Page) -> dict[str, Any]:
+    return {
+        "index": page.index,
+        "lines": [_line_out(line) for line in page.lines],
+        "label": page.label,
+        "heads": page.heads,
+        "width": page.width,
+        "height": page.height,
+        "vertical": page.vertical,
+        "extractor": page.extractor,
+        "confidence": page.confidence,
+        "warnings": page.warnings,
+    }
+
+
+def _page(fields: dict[str, Any]) -> Page:
+    lists = {
+        "lines": tuple(_line_in(row) for row in fields["lines"]),
+        "heads": tuple(fields["heads"]),
+        "warnings": tuple(fields["warnings"]),
+    }
+    return Page(**(fields | lists))
+
+
+def _document_out(document: Document) -> dict[str, Any]:
+    return {
+        "title": document.title,
+        "outline": [[item.title, item.level, item.page_index] for item in document.outline],
+        "metadata": document.metadata,
+        "media_type": document.media_type,
+        "warnings": document.warnings,
+    }
+
+
+def _document(fields: dict[str, Any], pages: list[Page]) -> Document:
+    return Document(
+        fields["title"],
+        tuple(pages),
+        tuple(OutlineItem(*item) for item in fields["outline"]),
+        fields["metadata"],
+        fields["media_type"],
+        tuple(fields["warnings"]),
+    )
+
+
+# --- the child -----------------------------------------------------------------------------
+
+
+def _child() -> None:
+    """Read one request from standard input and answer on standard output."""
+    request = json.loads(sys.stdin.buffer.read())
+    resource.setrlimit(resource.RLIMIT_AS, (request["memory"], request["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (request["cpu"], request["cpu"] + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 20, 256 << 20))
+    signal.alarm(request["wall"])  # ends the child even where the parent is gone
+    # libraries may print; only our own messages go to the parent
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    def send(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        answers.flush()
+
+    from ingest.readers import read
+
+    try:
+        document = read(
+            Path(request["path"]),
+            password=request["password"],
+            on_page=lambda done, total: send({"done": done, "total": total}),
+            max_pages=request["pages"],
+        )
+    except ShioriError as error:
+        send({"error": error.as_dict()})
+        return
+    for page in document.pages:
+        send({"page": _page_out(page)})
+    send({"document": _document_out(document)})
+
+
+if __name__ == "__main__":
+    _child()
