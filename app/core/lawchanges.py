@@ -1,0 +1,123 @@
+"""Changes of the law that make older books wrong.
+
+A book states the law of its as-of date. A passage that rests on an article changed
+since then is still worth reading, but never without a warning beside it. The table
+is a file that staff keep up to date; its columns are explained at its top.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from app.core.errors import SettingsError
+from app.core.glossary import cells_of, read_table
+from app.core.japanese import fold
+from app.core.references import find
+
+SHIPPED = Path(__file__).parent / "data" / "law_changes.tsv"
+COLUMNS = ("effective", "subject", "articles", "keywords", "summary")
+
+_AS_OF = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class LawChange:
+    """One change. `effective` is an ISO date, `articles` are ids (民法:772), `summary` one sentence."""
+
+    effective: str
+    subject: str
+    articles: frozenset[str]
+    keywords: tuple[str, ...]
+    summary: str
+
+
+class LawChanges:
+    """The table, oldest change first."""
+
+    def __init__(self, changes: Iterable[LawChange]) -> None:
+        self.changes = tuple(sorted(changes, key=lambda c: (c.effective, c.subject)))
+
+    def warnings_for(self, as_of: str, references: Iterable[str], text: str) -> list[LawChange]:
+        """The changes after a book's as-of date that a passage rests on, newest first.
+
+        `as_of` is `2024-03-01`, `2024-03` or `2024` (taken as its first day); of a book
+        without one nothing can be said. `references` are the ids the passage is or cites
+        (民法:733, 民法:733:1). Keywords count only where there is no article to go by: the
+        passage cites none, or the change names none.
+        """
+        if not _AS_OF.fullmatch(as_of):
+            return []
+        since = as_of + "-01-01"[len(as_of) - 10 :] if len(as_of) < 10 else as_of
+        ids = {_article_id(reference) for reference in references}
+        folded = fold(text)
+        return [
+            change
+            for change in reversed(self.changes)
+            if change.effective > since and _touches(change, ids, folded)
+        ]
+
+
+def load(paths: Sequence[Path] = (SHIPPED,)) -> LawChanges:
+    """Read tables of law changes; all their rows count.
+
+    Raises `SettingsError` naming file, line and cause.
+    """
+    changes: list[LawChange] = []
+    seen: set[tuple[str, str]] = set()
+    for path in paths:
+        for number, row in read_table(path, COLUMNS):
+            change = _change(row, path, number)
+            key = (change.effective, change.subject)
+            if key in seen:
+                raise _bad(
+                    path, number, f"「{change.effective} {change.subject}」の行が二つあります"
+                )
+            seen.add(key)
+            changes.append(change)
+    return LawChanges(changes)
+
+
+def _change(row: Sequence[str], path: Path, number: int) -> LawChange:
+    effective, subject, articles, keywords, summary = row
+    try:
+        date.fromisoformat(effective)
+    except ValueError as error:
+        cause = f"施行日「{effective}」は日付ではありません（例: 2024-04-01）"
+        raise _bad(path, number, cause) from error
+    if not subject or not summary:
+        raise _bad(path, number, "subject と summary は空にできません")
+    ids: set[str] = set()
+    for written in cells_of(articles):
+        mentions = find(written)
+        if len(mentions) != 1 or not mentions[0].reference.article:
+            raise _bad(path, number, f"「{written}」は条文の表記ではありません（例: 民法772条）")
+        ids.add(mentions[0].reference.article_id)
+    words = tuple(fold(word) for word in cells_of(keywords))
+    if not ids and not words:
+        raise _bad(path, number, "articles か keywords のどちらかが要ります")
+    return LawChange(effective, subject, frozenset(ids), words, summary)
+
+
+def _touches(change: LawChange, ids: set[str], folded: str) -> bool:
+    if ids & change.articles:
+        return True
+    if ids and change.articles:
+        return False
+    return any(word in folded for word in change.keywords)
+
+
+def _article_id(reference: str) -> str:
+    """民法:767:2 → 民法:767; a precedent's id is left as it is."""
+    return ":".join(reference.split(":")[:2])
+
+
+def _bad(path: Path, number: int, cause: str) -> SettingsError:
+    return SettingsError(
+        f"{path} の {number} 行目: {cause}。",
+        hint="その行を直してから起動し直してください。書き方はファイルの先頭にあります。",
+        field=str(path),
+    )
