@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -442,6 +443,24 @@ def test_acknowledged_points_survive_a_killed_writer(backend: Backend, tmp_path:
         assert survivor.count() == len(kept) + 1
 
 
+def test_searches_go_on_while_another_thread_writes(store: Store) -> None:
+    if isinstance(store, ServerStore) and not SERVER_URL:
+        pytest.skip("local mode stays in the thread that opened it")
+    store.upsert([point("a", {1: 1.0, 7: 5.0})])
+    with ThreadPoolExecutor(2) as pool:
+        searches = [pool.submit(search_often, store) for _ in range(2)]
+        for batch in range(5):
+            store.upsert([point(f"{batch}-{number}", generation=2) for number in range(50)])
+        store.delete_generations([2])
+        assert all(found == {("a", 1)} for search in searches for found in search.result())
+
+
+def search_often(store: Store) -> list[set[tuple[str, int]]]:
+    hidden = Where(hidden=(2,))
+    rounds = [store.search_sparse("words", sparse({1: 1.0}), 10, hidden) for _ in range(50)]
+    return [{(hit.passage_id, hit.generation) for hit in found} for found in rounds]
+
+
 # the embedded engine alone
 
 
@@ -475,11 +494,12 @@ def test_a_damaged_store_names_its_path_and_can_be_made_afresh(tmp_path: Path) -
 
 
 def test_a_folder_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "大事.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "shard").mkdir()
+    (tmp_path / "shard" / "大事.txt").write_text("x", encoding="utf-8")
     for fresh in (False, True):
         with pytest.raises(StoreUnavailable, match="フォルダ"):
             EdgeStore(tmp_path, SCHEMA, fresh=fresh)
-    assert [file.name for file in tmp_path.iterdir()] == ["大事.txt"]
+    assert [file.name for file in tmp_path.rglob("*.*")] == ["大事.txt"]
 
 
 # the server alone

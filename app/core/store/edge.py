@@ -54,9 +54,7 @@ class EdgeStore(Store):
     def __init__(self, path: Path, schema: Schema, *, fresh: bool = False) -> None:
         self.path = path
         self.schema = schema
-        if fresh:
-            _discard(path)
-        _prepare(path, schema)
+        _prepare(path, schema, fresh)
         with _engine_errors(path):
             self._shard = engine.EdgeShard.load(str(_shard(path)), _config(schema))
             self._create_indexes()
@@ -72,8 +70,18 @@ class EdgeStore(Store):
             self._shard.flush()
 
     def search(self, legs: Sequence[Leg], where: Where = EVERYTHING) -> list[list[Scored]]:
-        """Run the legs one by one; a leg without tokens finds nothing."""
-        return [self._search(leg, where) for leg in legs]
+        """Run the legs as one planned batch; a leg without tokens finds nothing."""
+        asked = [leg for leg in legs if not leg.is_empty]
+        for leg in asked:
+            self.schema.check_leg(leg)
+        batch = engine.QueryBatchRequest([_request(leg, where) for leg in asked])
+        with _engine_errors(self.path):
+            answers = iter(self._shard.query_batch(batch) if asked else [])
+        found: list[list[Scored]] = []
+        for leg in legs:
+            points = [] if leg.is_empty else next(answers)
+            found.append(best((_scored(point) for point in points), leg.limit))
+        return found
 
     def select(self, where: Where, limit: int) -> list[tuple[str, int]]:
         """Up to `limit` (passage id, generation) that match, sorted."""
@@ -104,21 +112,6 @@ class EdgeStore(Store):
     def close(self) -> None:
         """Release the directory. Closing twice is harmless."""
         self._shard.close()
-
-    def _search(self, leg: Leg, where: Where) -> list[Scored]:
-        if leg.is_empty:
-            return []
-        self.schema.check_leg(leg)
-        request = engine.QueryRequest(
-            limit=leg.fetch,
-            query=engine.Query.Nearest(_engine_vector(leg.query), using=leg.using),
-            filter=_filter(where),
-            params=_params(leg, where),
-            with_payload=list(ID_FIELDS),
-        )
-        with _engine_errors(self.path):
-            found = self._shard.query(request)
-        return best((_scored(point) for point in found), leg.limit)
 
     def _create_indexes(self) -> None:
         present = self._shard.info().payload_schema
@@ -183,7 +176,7 @@ def _shard(path: Path) -> Path:
     return path / "shard"
 
 
-def _prepare(path: Path, schema: Schema) -> None:
+def _prepare(path: Path, schema: Schema, fresh: bool) -> None:
     """Make the directory, or check that it was made for this schema.
 
     The schema is written before the engine's first file, so a directory without it is
@@ -191,18 +184,19 @@ def _prepare(path: Path, schema: Schema) -> None:
     """
     schema_file = path / "schema.json"
     try:
-        if schema_file.exists():
-            _check_schema(schema_file, schema)
-        elif path.exists() and any(path.iterdir()):
+        path.mkdir(parents=True, exist_ok=True)
+        is_store = schema_file.exists()
+        if not is_store and any(path.iterdir()):
             raise StoreUnavailable(
                 f"{path} は検索索引のフォルダではありません。",
                 hint="空のフォルダを指定してください。",
             )
+        if is_store and fresh:
+            _discard(path)
+        if is_store and not fresh:
+            _check_schema(schema_file, schema)
         else:
-            path.mkdir(parents=True, exist_ok=True)
-            partial = schema_file.with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(schema.as_dict()), encoding="utf-8")
-            partial.replace(schema_file)
+            schema_file.write_text(json.dumps(schema.as_dict()), encoding="utf-8")
         _shard(path).mkdir(exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(
@@ -224,16 +218,16 @@ def _check_schema(schema_file: Path, schema: Schema) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a store that nobody has open; what is not a store stays."""
+    """Remove the engine's files, unless someone has them open."""
     shard = _shard(path)
-    if shard.is_dir():
-        try:
-            with _engine_errors(path):
-                engine.EdgeShard.load(str(shard)).close()
-        except StoreUnavailable:
-            pass  # damaged or never filled: that is why it goes
-        shutil.rmtree(shard)
-    (path / "schema.json").unlink(missing_ok=True)
+    if not shard.is_dir():
+        return
+    try:
+        with _engine_errors(path):
+            engine.EdgeShard.load(str(shard)).close()
+    except StoreUnavailable:
+        pass  # damaged or never filled: that is why it goes
+    shutil.rmtree(shard)
 
 
 def _config(schema: Schema) -> engine.EdgeConfig:
@@ -245,6 +239,16 @@ def _config(schema: Schema) -> engine.EdgeConfig:
     return engine.EdgeConfig(
         vectors={DENSE: dense} if schema.dense_size else None,
         sparse_vectors=dict.fromkeys(schema.sparse, words),
+    )
+
+
+def _request(leg: Leg, where: Where) -> engine.QueryRequest:
+    return engine.QueryRequest(
+        limit=leg.fetch,
+        query=engine.Query.Nearest(_engine_vector(leg.query), using=leg.using),
+        filter=_filter(where),
+        params=_params(leg, where),
+        with_payload=list(ID_FIELDS),
     )
 
 

@@ -105,7 +105,10 @@ class ServerStore(Store):
         collection: str = "shiori",
         fresh: bool = False,
     ) -> ServerStore:
-        """Open the client's local mode in `path` (in memory without one); for tests and small data."""
+        """Open the client's local mode in `path`, in memory without one.
+
+        For tests and comparison: it scans everything and stays in the thread that opened it.
+        """
         try:
             client = QdrantClient(path=str(path)) if path else QdrantClient(":memory:")
         except RuntimeError as error:
@@ -136,14 +139,12 @@ class ServerStore(Store):
         asked = [leg for leg in legs if not leg.is_empty]
         for leg in asked:
             self.schema.check_leg(leg)
-        if not asked:
-            return [[] for _ in legs]
-        requests = [self._request(leg, where) for leg in asked]
+        batch = [self._request(leg, where) for leg in asked]
         with _server_errors(self.address):
-            responses = iter(self._client.query_batch_points(self.collection, requests))
+            answers = iter(self._client.query_batch_points(self.collection, batch) if asked else [])
         found: list[list[Scored]] = []
         for leg in legs:
-            points = [] if leg.is_empty else next(responses).points
+            points = [] if leg.is_empty else next(answers).points
             found.append(best((_scored(point) for point in points), leg.limit))
         return found
 
