@@ -23,6 +23,7 @@ SHIPPED = Path(__file__).parent / "data" / "glossary.tsv"
 COLUMNS = ("topic", "everyday", "professional", "articles", "note")
 
 FORWARD = 1.0
+LOOSE = 0.7
 REVERSE = 0.4
 # Rows name the commonest everyday words first; the rest would drown the question.
 REVERSE_WORDS = 4
@@ -61,7 +62,8 @@ class Expansion:
     """What the words `question[start:end]` (= `term`) stand for.
 
     `adds` are terms the question lacks, `articles` references as written in the
-    table. `weight` is 1 from everyday to professional words and less the other way.
+    table. `weight` is `FORWARD` from everyday to professional words, `LOOSE` where
+    other words stand between those of the phrase, `REVERSE` the other way.
     """
 
     term: str
@@ -95,15 +97,18 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Match:
+    """Characters `start:end` of the folded question; `loose` where other words stand between."""
+
     start: int
     end: int
+    loose: bool = False
 
     def within(self, other: _Match) -> bool:
         return other.start <= self.start and self.end <= other.end and self != other
 
 
 class Glossary:
-    """The rows, indexed by how their phrases begin."""
+    """The rows, indexed by how their phrases begin and by their rarest word."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
@@ -111,7 +116,7 @@ class Glossary:
         self._phrases: list[_Phrase] = []
         self._rules: list[list[_Rule]] = []
         self._by_spelling: dict[str, list[int]] = {}
-        self._by_form: dict[str, list[int]] = {}
+        self._by_rarest: dict[str, list[int]] = {}
         rows = Counter(term for entry in self.entries for term in entry.professional)
         for entry in self.entries:
             for way in entry.everyday:
@@ -120,28 +125,35 @@ class Glossary:
                 # A term of several rows (届出, 許可) says nothing about any one of them.
                 if rows[term] == 1:
                     self._add(_Rule(self._numbers((term,)), entry, forward=False))
+        uses = Counter(form for phrase in self._phrases for form in phrase.forms)
+        for number, phrase in enumerate(self._phrases):
+            if phrase.forms:
+                rarest = min(phrase.forms, key=lambda form: uses[form])
+                self._by_rarest.setdefault(rarest, []).append(number)
 
     def expand(self, question: str) -> list[Expansion]:
         """The expansions of a question, in the order of the words they start from.
 
-        A phrase matches whole words, by spelling or by normal forms without particles;
-        inside a longer match a shorter one does not count. One row is given once each
-        way, for its first match.
+        A phrase matches whole words, by spelling or by normal forms without particles,
+        an everyday one also with a few other words between its own (a loose match, of
+        less weight). Inside a longer match a shorter one does not count. One row is
+        given once each way, for its first match.
         """
         folded, offsets = fold_with_offsets(question)
         found = self._find(folded)
         spans = {match for matches in found.values() for match in matches}
-        outer = {span for span in spans if not any(span.within(other) for other in spans)}
+        exact = [span for span in spans if not span.loose]
+        outer = {span for span in spans if not any(span.within(other) for other in exact)}
         result: dict[tuple[int, bool], Expansion] = {}
         for phrase in found:
             for rule in self._rules[phrase]:
                 place = _place(rule, found, outer)
-                key = (id(rule.entry), rule.forward)
-                if place is None or (key in result and result[key].start <= place.start):
+                if place is None:
                     continue
                 start, end = original_span(offsets, place.start, place.end, len(question))
-                expansion = _expansion(rule, question, start, end, folded)
-                if expansion is not None:
+                expansion = _expansion(rule, question, start, end, folded, loose=place.loose)
+                key = (id(rule.entry), rule.forward)
+                if expansion is not None and _before(expansion, result.get(key)):
                     result[key] = expansion
         return sorted(result.values(), key=lambda e: (e.start, -e.weight, e.end, e.topic))
 
@@ -155,6 +167,8 @@ class Glossary:
                 places = found.setdefault(number, [])
                 if match not in places:
                     places.append(match)
+        for number, places in found.items():
+            found[number] = [m for m in places if not m.loose] or places
         return found
 
     def _spelled(self, folded: str, inside: set[int]) -> Iterator[tuple[int, _Match]]:
@@ -171,15 +185,18 @@ class Glossary:
                     yield number, _Match(start, start + 1)
 
     def _formed(self, folded: str, words: Sequence[Token]) -> Iterator[tuple[int, _Match]]:
-        norms = [word.norm for word in words]
-        for i, norm in enumerate(norms):
-            for number in self._by_form.get(norm, ()):
+        places: dict[str, list[int]] = {}
+        for i, word in enumerate(words):
+            places.setdefault(word.norm, []).append(i)
+        for norm in places:
+            for number in self._by_rarest.get(norm, ()):
                 phrase = self._phrases[number]
-                last = i + len(phrase.forms)
-                if tuple(norms[i:last]) == phrase.forms:
-                    gaps = _gaps(folded, words, i, last)
-                    if all(stem in gap for stem, gap in zip(phrase.stems, gaps, strict=True)):
-                        yield number, _Match(words[i].start, words[last - 1].end)
+                if not all(form in places for form in phrase.forms):
+                    continue
+                for first in places[phrase.forms[0]]:
+                    match = _in_order(phrase, first, places, words, folded)
+                    if match is not None:
+                        yield number, match
 
     def _add(self, rule: _Rule) -> None:
         # A combination is looked up from its first phrase; `_place` asks for the others.
@@ -195,8 +212,6 @@ class Glossary:
             self._phrases.append(phrase)
             self._rules.append([])
             self._by_spelling.setdefault(phrase.spelling[:2], []).append(number)
-            if phrase.forms:
-                self._by_form.setdefault(phrase.forms[0], []).append(number)
         return self._ids[phrase.spelling]
 
 
@@ -343,17 +358,52 @@ def _stands_alone(match: _Match, folded: str) -> bool:
     return not (single and (_KANJI.match(before) or _KANJI.match(after)))
 
 
+def _in_order(
+    phrase: _Phrase,
+    first: int,
+    places: dict[str, list[int]],
+    words: Sequence[Token],
+    folded: str,
+) -> _Match | None:
+    """The phrase's forms from word `first` on, with fewer other words between than it has itself."""
+    at = [first]
+    for form in phrase.forms[1:]:
+        following = next((i for i in places[form] if i > at[-1]), None)
+        if following is None:
+            return None
+        at.append(following)
+    others = at[-1] - at[0] + 1 - len(at)
+    if others >= len(at):
+        return None
+    ends = [words[first - 1].end if first else 0, *(words[i].end for i in at)]
+    after = words[at[-1] + 1].start if at[-1] + 1 < len(words) else len(folded)
+    starts = [*(words[i].start for i in at), after]
+    for stem, end, start in zip(phrase.stems, ends, starts, strict=True):
+        if stem not in folded[end:start]:
+            return None
+    return _Match(words[at[0]].start, words[at[-1]].end, loose=others > 0)
+
+
 def _place(rule: _Rule, found: dict[int, list[_Match]], outer: set[_Match]) -> _Match | None:
     """Where a rule applies: one phrase outside longer matches, or all phrases together."""
     if len(rule.phrases) == 1:
-        return min((m for m in found[rule.phrases[0]] if m in outer), default=None)
+        places = (m for m in found[rule.phrases[0]] if m in outer)
+        return min((m for m in places if rule.forward or not m.loose), default=None)
     if not all(phrase in found for phrase in rule.phrases):
         return None
     parts = [min(found[phrase]) for phrase in rule.phrases]
-    return _Match(min(m.start for m in parts), max(m.end for m in parts))
+    return _Match(
+        min(m.start for m in parts), max(m.end for m in parts), any(m.loose for m in parts)
+    )
 
 
-def _expansion(rule: _Rule, question: str, start: int, end: int, folded: str) -> Expansion | None:
+def _before(expansion: Expansion, other: Expansion | None) -> bool:
+    return other is None or (-expansion.weight, expansion.start) < (-other.weight, other.start)
+
+
+def _expansion(
+    rule: _Rule, question: str, start: int, end: int, folded: str, *, loose: bool
+) -> Expansion | None:
     entry = rule.entry
     if rule.forward:
         words = entry.professional
@@ -362,5 +412,5 @@ def _expansion(rule: _Rule, question: str, start: int, end: int, folded: str) ->
     adds = tuple(word for word in words if fold(word) not in folded)
     if not adds and not entry.articles:
         return None
-    weight = FORWARD if rule.forward else REVERSE
+    weight = (LOOSE if loose else FORWARD) if rule.forward else REVERSE
     return Expansion(question[start:end], start, end, adds, entry.articles, entry.topic, weight)
