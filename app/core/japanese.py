@@ -81,7 +81,7 @@ class _FoldTable(dict[int, str]):
     def __missing__(self, code: int) -> str:
         form, before = chr(code), ""
         while form != before:
-            form, before = "".join(map(self._step, form)), form
+            form, before = unicodedata.normalize("NFC", "".join(map(self._step, form))), form
         self[code] = form
         return form
 
@@ -127,6 +127,20 @@ def fold(text: str) -> str:
 
 def fold_with_offsets(text: str) -> tuple[str, list[int]]:
     """Folded text and, for each of its characters, the index of its source in `text`."""
+    folded, offsets = _replace(text)
+    while _needs_composing(folded):
+        composed, inner = _compose(folded)
+        offsets = [offsets[i] for i in inner]
+        # A composed character may fold further, a spare ゛ only back to itself.
+        again, inner = _replace(composed)
+        if _compose(again)[0] == composed:
+            folded = composed
+            break
+        folded, offsets = again, [offsets[i] for i in inner]
+    return _COUNTER_KA.sub("か", folded), offsets
+
+
+def _replace(text: str) -> tuple[str, list[int]]:
     table = _table()
     chars: list[str] = []
     offsets: list[int] = []
@@ -134,13 +148,7 @@ def fold_with_offsets(text: str) -> tuple[str, list[int]]:
         form = table[ord(char)]
         chars.extend(form)
         offsets.extend([index] * len(form))
-    folded = "".join(chars)
-    if _needs_composing(folded):
-        folded, offsets = _compose(folded, offsets)
-        again, inner = fold_with_offsets(folded) if _unfinished(folded) else (folded, None)
-        if inner is not None:
-            folded, offsets = again, [offsets[i] for i in inner]
-    return _COUNTER_KA.sub("か", folded), offsets
+    return "".join(chars), offsets
 
 
 def original_span(offsets: list[int], start: int, end: int, length: int) -> tuple[int, int]:
@@ -156,27 +164,21 @@ def _needs_composing(folded: str) -> bool:
     return VOICED in folded or SEMI_VOICED in folded or not unicodedata.is_normalized("NFC", folded)
 
 
-def _unfinished(composed: str) -> bool:
-    """Whether composing made a character that folds further; a spare ゛ is final."""
-    table = _table()
-    return any(table[ord(c)] not in (c, VOICED, SEMI_VOICED) for c in composed)
-
-
-def _compose(folded: str, offsets: list[int]) -> tuple[str, list[int]]:
+def _compose(text: str) -> tuple[str, list[int]]:
     """Join marks to the character they stand on: か + ゛ is が."""
     chars: list[str] = []
-    sources: list[int] = []
+    offsets: list[int] = []
     start = 0
-    while start < len(folded):
+    while start < len(text):
         end = start + 1
-        while end < len(folded) and _is_mark(folded[end]):
+        while end < len(text) and _is_mark(text[end]):
             end += 1
-        form = unicodedata.normalize("NFC", folded[start:end])
+        form = unicodedata.normalize("NFC", text[start:end])
         form = form.replace(VOICED, "゛").replace(SEMI_VOICED, "゜")
         chars.extend(form)
-        sources.extend([offsets[start]] * len(form))
+        offsets.extend([start] * len(form))
         start = end
-    return "".join(chars), sources
+    return "".join(chars), offsets
 
 
 def _is_mark(char: str) -> bool:
@@ -213,7 +215,7 @@ def _below_ten_thousand(section: str) -> int | None:
     for char in section:
         if char in SMALL_UNITS:
             unit = SMALL_UNITS[char]
-            if unit >= ceiling or len(digits) > 1 and not digits.isascii():
+            if unit >= ceiling:
                 return None
             total, digits, ceiling = total + (int(digits) if digits else 1) * unit, "", unit
         elif char in KANJI_DIGITS:
@@ -249,7 +251,7 @@ PIECE_CHARS = 8000
 _DROPPED_POS = {"助詞", "助動詞", "補助記号", "空白"}
 
 _EXPRESSION = re.compile(
-    rf"第? ?(?P<article>{NUMBER}) ?条(?P<branch>(?:の{NUMBER})*)(?![例件約文理])"
+    rf"第? ?(?P<article>{NUMBER}) ?条(?P<branch>(?:[のノ]{NUMBER})*)(?![例件約文理])"
     rf"|第? ?(?P<part>{NUMBER}) ?(?P<unit>項|号)(?![室車棟館線機])"
     rf"|(?P<era>明治|大正|昭和|平成|令和) ?(?P<year>元|{NUMBER}) ?年"
     rf"|(?<![0-9〇一二三四五六七八九十百千])(?P<western>[12][0-9]{{3}}|[一二][〇一二三四五六七八九]{{3}})年"
@@ -311,7 +313,7 @@ def tokens(text: str) -> list[Token]:
 def _expression_norms(match: re.Match[str]) -> list[str]:
     """Normal forms of an article, paragraph, item or year; empty where its number is none."""
     if match["article"]:
-        numbers = [parse_number(n) for n in (match["article"] + match["branch"]).split("の")]
+        numbers = [parse_number(n) for n in re.split("[のノ]", match["article"] + match["branch"])]
         if None in numbers:
             return []
         return [f"{numbers[0]}条" + "".join(f"の{n}" for n in numbers[1:])]

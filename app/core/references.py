@@ -182,7 +182,8 @@ def resolve_relative(
 
 
 _LEADING = re.compile(
-    r"^[ 　、,]*(?:における|について|に関する|に関して|に基づく|による|によれば|によると|の|は|を|と|に|で)?[ 　、,]*"
+    r"^[ 　、,，]*(?:における|について|に関する|に関して|に基づく|による|によれば|によると|とは"
+    r"|の(?!み)|は|を|が|と(?![きこも])|に|で(?![きす]))?[ 　、,，]*"
 )
 
 
@@ -195,8 +196,13 @@ def remainder(text: str, mentions: Sequence[Mention]) -> str:
             parts.append(text[at:start])
         at = max(at, end)
     parts.append(text[at:])
-    kept = [parts[0], *(_LEADING.sub("", part, count=1) for part in parts[1:])]
+    first, *others = (part for i, part in enumerate(parts) if not i or not _only_joins(part))
+    kept = [first, *(_LEADING.sub("", part, count=1) for part in others)]
     return " ".join(part.strip() for part in kept if part.strip())
+
+
+def _only_joins(part: str) -> bool:
+    return bool(_SEPARATOR.fullmatch(fold(part)))
 
 
 # --- the grammar, over folded text ---------------------------------------------------------
@@ -235,6 +241,7 @@ _CANDIDATE = re.compile(
     rf"|(?P<step>[前次])(?P<steps>{_N})?(?P<unit>[条項])(?![例件約目])"
     r"|(?P<same>同[条項]|本条)(?![例件約目])"
     r"|(?P<items>前各号)"
+    rf"|(?P<title>(?:(?<=[{_KANJI}])法|法律)(?=[^{_KANJI}{_KATAKANA}0-9]))"
     rf"|(?<![0-9{KANJI_NUMERALS}.])(?:第 ?)?(?={_N})"
 )
 
@@ -255,6 +262,14 @@ _LAW_ENDING = re.compile(
 _NOT_A_LAW = re.compile(r"(?:[方手文用寸作技療話立司合違適不無商]法|[命指号辞]令|原則)$")
 _RUN = re.compile(rf"[{_KANJI}{_KATAKANA}a-z]+$")
 _NAMED_IN_FULL = re.compile(r"(?:法|法律|令|規則|細則|省令|規程|準則|典範|法例|憲法)$")
+# 第三条中民法, 施行前ヨリ民法: a citation or a particle of the old orthography, no part of a name.
+_CITED_BEFORE = re.compile(
+    rf".*[0-9{KANJI_NUMERALS}](?:[条項号]中?|中)|.*[{_KANJI}](?:[ノハヲニ]|ヨリ)(?=[{_KANJI}]|$)"
+)
+# The end of a name with kana in it, whose beginning cannot be told: …に関する法律.
+_LAST_WORDS = re.compile(
+    r"法律(?:施行令|施行規則)?|政令|省令|規則|条例|条約|規程|協定|準則|要綱|特例法|施行令|施行規則"
+)
 _NEW_LAW = {
     "新",
     "現行",
@@ -359,6 +374,8 @@ class _Scan:
             self._step(candidate)
         elif candidate["same"]:
             self._same(candidate)
+        elif candidate["title"]:
+            self._title(candidate.end())
         elif candidate["items"]:
             if self.article:
                 self._add_relative(candidate, Reference(self.law, self.article, self.paragraph))
@@ -381,7 +398,9 @@ class _Scan:
 
     def _long(self, match: re.Match[str]) -> None:
         owner = self._owner(match.start()) or self._linked_owner(match.start())
-        if owner is None and self.law and not _LAW_ENDING.search(self._left(match.start())):
+        # 一条を加える counts articles; 第一条 and 77条 name one.
+        names_one = match[0].startswith("第") or match["article"].isascii()
+        if owner is None and self.law and names_one:
             owner = _Owner(self.law, match.start())
         reference = _as_article(match, owner) if owner else None
         if owner is None or reference is None:
@@ -414,11 +433,7 @@ class _Scan:
             relative = before.relative
             if not match["item"] or match["paragraph"]:
                 base = replace(base, paragraph=None)
-        elif (
-            self.article
-            and match[0].startswith("第")
-            and not _RUN.search(self._left(match.start()))
-        ):
+        elif self._stands_alone(match):
             base = Reference(self.law, self.article, None if match["paragraph"] else self.paragraph)
             relative = True
         else:
@@ -429,6 +444,15 @@ class _Scan:
         self._add(reference, _Owner(reference.law, match.start(), relative=relative), match)
         return True
 
+    def _stands_alone(self, match: re.Match[str]) -> bool:
+        """Whether 第二項 is one of the article we stand in (第一号法定受託事務 is a term)."""
+        return (
+            bool(self.article)
+            and match[0].startswith("第")
+            and not _RUN.search(self._left(match.start()))
+            and not self.folded.startswith("法定受託", match.end())
+        )
+
     def _add(self, reference: Reference, owner: _Owner, match: re.Match[str]) -> None:
         before = self._linked(match.start())
         end = match.end()
@@ -438,10 +462,21 @@ class _Scan:
             for between in _between(before.reference, reference):
                 self.found.append(_Found(between, before.start, end, owner.relative))
         self.found.append(_Found(reference, owner.start, end, owner.relative))
-        if not owner.relative:
+        # 同法 is the law named last, never the one a bare article belongs to.
+        if owner.start < match.start() and not owner.relative:
             self.named = reference.law
 
     # --- references that depend on their place
+
+    def _title(self, at: int) -> None:
+        """A law named without an article: the one that 同法 means from here on."""
+        if _NOT_A_LAW.search(self.folded, max(0, at - 2), at):
+            return
+        number = _LAW_NUMBER.match(self.folded, at + 1) if self.folded[at : at + 1] == "(" else None
+        owner = self._named_owner(at)
+        self.named = owner.law if owner else ""
+        if not self.named and number:
+            self.named = _law_of_number(number)
 
     def _add_relative(self, match: re.Match[str], reference: Reference, end: int = 0) -> None:
         self.found.append(_Found(reference, match.start(), end or match.end(), relative=True))
@@ -576,21 +611,26 @@ class _Scan:
         if same:
             return _Owner(self.named if same[0] == "同法" else "", same.start(), relative=True)
         name, start = self._longest_name(at)
-        run = _RUN.search(text, max(0, start - 20), start)
+        run = self._run_before(start)
         if name:
             full = bool(_NAMED_IN_FULL.search(text[start:at])) and at - start > 1
-            if not run:
-                return _Owner(name, start, abbreviated=not full)
-            if run[0] in _NEW_LAW:
-                return _Owner(name, run.start(), abbreviated=not full)
-            if run[0] in _OLD_LAW:
-                return _Owner("旧" + name, run.start(), abbreviated=not full)
+            if not run or run in _NEW_LAW:
+                return _Owner(name, start - len(run), abbreviated=not full)
+            if run in _OLD_LAW:
+                return _Owner("旧" + name, start - len(run), abbreviated=not full)
         ending = _LAW_ENDING.search(text, max(0, at - 30), at)
         if not ending:
             return None
-        generic = len(ending[0]) > 2 and not _NOT_A_LAW.search(ending[0])
-        complete = not _needs_a_beginning(ending[0])
-        return _Owner(ending[0] if generic and complete else "", ending.start(), abbreviated=True)
+        title = _CITED_BEFORE.sub("", ending[0])
+        generic = not _NOT_A_LAW.search(title) and not _LAST_WORDS.fullmatch(title)
+        return _Owner(
+            title if generic and len(title) > 2 else "", at - len(title), abbreviated=True
+        )
+
+    def _run_before(self, at: int) -> str:
+        """The letters a name is joined to on its left: 韓国 in 韓国民法, but not 第三条中."""
+        run = _RUN.search(self.folded, max(0, at - 20), at)
+        return _CITED_BEFORE.sub("", run[0]) if run else ""
 
     def _longest_name(self, at: int) -> tuple[str, int]:
         for length in _name_lengths():
@@ -605,23 +645,6 @@ class _Scan:
 
 
 _LAW_NUMBER_END = re.compile(_LAW_NUMBER.pattern + "$")
-
-
-def _needs_a_beginning(ending: str) -> bool:
-    """Whether the run is only the end of a name with kana in it: …に関する法律."""
-    return ending in (
-        "法律",
-        "政令",
-        "省令",
-        "規則",
-        "条例",
-        "条約",
-        "規程",
-        "協定",
-        "準則",
-        "要綱",
-        "特例法",
-    )
 
 
 def _family(law: str) -> dict[str, str]:
@@ -729,10 +752,10 @@ def _between(first: Reference, last: Reference) -> Iterator[Reference]:
         return
     *stem, start = first.article.split("_")
     *other, stop = last.article.split("_")
-    if stem == other and not (first.paragraph or last.paragraph):
-        if int(stop) - int(start) <= LONGEST_RANGE:
-            for number in range(int(start) + 1, int(stop)):
-                yield replace(first, article="_".join([*stem, str(number)]))
+    whole = not first.paragraph and not last.paragraph
+    if whole and stem == other and int(stop) - int(start) <= LONGEST_RANGE:
+        for number in range(int(start) + 1, int(stop)):
+            yield replace(first, article="_".join([*stem, str(number)]))
 
 
 def _neighbours(article: str, steps: range, articles: tuple[str, ...]) -> list[str]:
@@ -770,7 +793,7 @@ def _precedent() -> re.Pattern[str]:
     )
     kind = rf"(?: ?[{_KANJI}0-9()]{{0,20}}?(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
     return re.compile(
-        rf"(?:{day})?(?:法務省|司法省)? ?"
+        rf"(?:{day})?(?:(?:法務省|司法省) ?)?"
         rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{number}) ?(?P<end>号?)"
         rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{number}) ?号){kind}"
     )
