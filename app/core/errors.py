@@ -23,6 +23,10 @@ class ShioriError(Exception):
         self.hint = hint
         self.field = field
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process boundaries with their hint and field.
+        return _restore, (type(self), self.message, self.hint, self.field)
+
     def as_dict(self) -> dict[str, str]:
         """The JSON error shape: code, message, hint, field (empty strings where unknown)."""
         return {
@@ -31,6 +35,10 @@ class ShioriError(Exception):
             "hint": self.hint,
             "field": self.field,
         }
+
+
+def _restore(kind: type[ShioriError], message: str, hint: str, field: str) -> ShioriError:
+    return kind(message, hint=hint, field=field)
 
 
 class BadRequest(ShioriError):
@@ -45,6 +53,13 @@ class NotFound(ShioriError):
 
     code = "not_found"
     status = 404
+
+
+class Forbidden(ShioriError):
+    """The caller may not do this."""
+
+    code = "forbidden"
+    status = 403
 
 
 class SettingsError(ShioriError):

@@ -23,7 +23,6 @@ from typing import Any
 from app.core.book import Book, Box, Page, PageBoxes, Passage
 from app.core.errors import DataDirTooNew, NotFound
 
-
 # Books, generations, pages, passages, jobs, questions and single facts.
 M001_BOOKS = """
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -296,11 +295,6 @@ class Ledger:
             ).fetchall()
             self._hidden = (writes, tuple(int(row["id"]) for row in rows))
         return self._hidden[1]
-
-    def abandoned(self, *, keep: Iterable[int] = ()) -> list[int]:
-        """Generations to clear away: retired ones, and building ones not in `keep`."""
-        kept = set(keep)
-        return [generation for generation in self.hidden() if generation not in kept]
 
     def forget_generations(self, generations: Sequence[int]) -> None:
         """Deletes the rows of generations that are not live; call it once their vectors are gone."""

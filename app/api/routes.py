@@ -1,0 +1,189 @@
+"""The REST interface, /v1."""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.answer.compose import Answerer
+from app.api.schemas import (
+    AskOut,
+    BookOut,
+    ErrorOut,
+    FiltersIn,
+    HealthOut,
+    PassageOut,
+    QuestionIn,
+    SearchOut,
+    ask_out,
+    book_out,
+    passage_out,
+    search_out,
+)
+from app.core.book import Book
+from app.core.errors import Forbidden, ShioriError
+from app.core.ledger import Ledger
+from app.search.pipeline import Searcher
+
+
+class Product(Protocol):
+    """What the interface needs of the product; `app.main.Shiori` is one."""
+
+    ledger: Ledger
+    searcher: Searcher
+    answerer: Answerer
+
+    def health(self) -> dict[str, Any]:
+        """The fields of HealthOut."""
+        ...
+
+    def remove(self, book_id: str) -> Book:
+        """Takes a book off the shelf."""
+        ...
+
+    def add(self, paths: Sequence[Path], *, shelf: str, on_event: Callable[[Any], None]) -> Any:
+        """Adds files; the result has `as_json()`, the events are dataclasses."""
+        ...
+
+
+class PathsIn(BaseModel):
+    """Files, folders or archives on the service's own machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    paths: list[str] = Field(min_length=1)
+    shelf: str = ""
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorOut, "description": "書籍やパッセージが無い"},
+    422: {"model": ErrorOut, "description": "入力が使えない"},
+    503: {"model": ErrorOut, "description": "準備中、または検索エンジンが使えない"},
+}
+
+
+def router(product: Product, token: str) -> APIRouter:
+    """The routes over one product; `token` admits commands from the service's own machine."""
+    routes = APIRouter(prefix="/v1", responses=_ERRORS)
+
+    @routes.get("/search", summary="質問に答えるパッセージを探す")
+    def search(
+        q: Annotated[str, Query(description="質問文、語句、または条文・先例番号")],
+        k: Annotated[int, Query(description="返すパッセージの数 (1〜200)")] = 10,
+        books: Annotated[list[str] | None, Query(description="書籍ID")] = None,
+        shelves: Annotated[list[str] | None, Query(description="書棚名")] = None,
+        editions: Annotated[list[str] | None, Query(description="版")] = None,
+        as_of: Annotated[str, Query(description="この日に有効な版だけ")] = "",
+        citing: Annotated[list[str] | None, Query(description="この条文・先例を引用")] = None,
+    ) -> SearchOut:
+        filters = FiltersIn(
+            books=books or [],
+            shelves=shelves or [],
+            editions=editions or [],
+            as_of=as_of,
+            citing=citing or [],
+        )
+        return search_post(QuestionIn(query=q, k=k, filters=filters))
+
+    @routes.post("/search", summary="質問に答えるパッセージを探す")
+    def search_post(question: QuestionIn) -> SearchOut:
+        result = product.searcher.search(question.query, question.k, question.filters.to_filters())
+        shown = [hit.passage.id for hit in result.hits]
+        product.ledger.log_question("search", result.query, shown, result.took_ms)
+        return search_out(result)
+
+    @routes.get("/ask", summary="質問に、根拠を引いて答える")
+    def ask(
+        q: Annotated[str, Query(description="質問文")],
+        k: Annotated[int, Query(description="返すパッセージの数 (1〜200)")] = 10,
+    ) -> AskOut:
+        return ask_post(QuestionIn(query=q, k=k))
+
+    @routes.post("/ask", summary="質問に、根拠を引いて答える")
+    def ask_post(question: QuestionIn) -> AskOut:
+        answered = product.answerer.ask(question.query, question.k, question.filters.to_filters())
+        result = answered.result
+        product.ledger.log_question(
+            "ask",
+            result.query,
+            [hit.passage.id for hit in result.hits],
+            answered.took_ms,
+            answered.answer.answered,
+        )
+        return ask_out(answered)
+
+    @routes.get("/books", summary="書棚の本の一覧")
+    def books() -> list[BookOut]:
+        return [book_out(book) for book in product.ledger.books().values()]
+
+    @routes.get("/books/{book_id}", summary="本の書誌")
+    def book(book_id: str) -> BookOut:
+        return book_out(product.ledger.book(book_id))
+
+    @routes.get("/passages/{passage_id}", summary="パッセージとその場所")
+    def passage(passage_id: str) -> PassageOut:
+        found = product.ledger.passage(passage_id)
+        return passage_out(found, product.ledger.book(found.book_id))
+
+    @routes.get("/health", summary="サービスの状態")
+    def health() -> HealthOut:
+        return HealthOut(**product.health())
+
+    # Reading any path of the machine is for its own administrators: the token lies in
+    # the data directory, readable by the service's user alone.
+    def admit(given: str) -> None:
+        if not secrets.compare_digest(given.encode(), token.encode()):
+            raise Forbidden(
+                "この操作は、サービスを動かしている機械の shiori コマンドからだけ行えます。",
+                hint="サーバー上で shiori ingest を使ってください。",
+            )
+
+    @routes.post("/local/ingest", include_in_schema=False)
+    def add(wanted: PathsIn, x_shiori_token: Annotated[str, Header()] = "") -> StreamingResponse:
+        admit(x_shiori_token)
+        paths = [Path(path) for path in wanted.paths]
+        return StreamingResponse(
+            _adding(product, paths, wanted.shelf), media_type="application/x-ndjson"
+        )
+
+    @routes.delete("/local/books/{book_id}", include_in_schema=False)
+    def remove(book_id: str, x_shiori_token: Annotated[str, Header()] = "") -> BookOut:
+        admit(x_shiori_token)
+        return book_out(product.remove(book_id))
+
+    @routes.get("/local/jobs", include_in_schema=False)
+    def jobs(x_shiori_token: Annotated[str, Header()] = "") -> list[dict[str, Any]]:
+        admit(x_shiori_token)
+        return [asdict(job) for job in product.ledger.jobs()]
+
+    return routes
+
+
+def _adding(product: Product, paths: Sequence[Path], shelf: str) -> Iterator[str]:
+    """One JSON line an event, then one with the summary or the error."""
+    events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def run() -> None:
+        try:
+            summary = product.add(
+                paths, shelf=shelf, on_event=lambda event: events.put({"event": asdict(event)})
+            )
+            events.put({"summary": summary.as_json()})
+        except ShioriError as error:
+            events.put({"error": error.as_dict()})
+        finally:
+            events.put(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    while (event := events.get()) is not None:
+        yield json.dumps(event, ensure_ascii=False) + "\n"

@@ -1,0 +1,250 @@
+"""The shapes of the REST interface; the command line's --json prints the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.answer.compose import Answered
+from app.core.book import Book, Hit, Passage
+from app.search.pipeline import Filters, SearchResult
+
+
+class FiltersIn(BaseModel):
+    """What a search is limited to; empty lists limit nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    books: list[str] = Field(default_factory=list, description="書籍IDのいずれか")
+    shelves: list[str] = Field(default_factory=list, description="書棚名のいずれか")
+    editions: list[str] = Field(default_factory=list, description="版のいずれか (例: 第2版)")
+    as_of: str = Field(default="", description="この日に有効な版だけ (例: 2026-04-01)")
+    citing: list[str] = Field(
+        default_factory=list, description="この条文・先例を引用している箇所だけ (例: 民法772条)"
+    )
+
+    def to_filters(self) -> Filters:
+        """The same for the search."""
+        return Filters(
+            tuple(self.books),
+            tuple(self.shelves),
+            tuple(self.editions),
+            self.as_of,
+            tuple(self.citing),
+        )
+
+
+class QuestionIn(BaseModel):
+    """A question with the number of passages wanted."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"query": "離婚しても今の名字を使い続けたい", "k": 5, "filters": {}}]
+        },
+    )
+
+    query: str = Field(description="質問文、語句、または条文・先例番号")
+    k: int = Field(default=10, description="返すパッセージの数 (1〜200)")
+    filters: FiltersIn = Field(default_factory=FiltersIn)
+
+
+class HitOut(BaseModel):
+    """A passage found. Page indices count from 0; `page_label` is the printed page number."""
+
+    rank: int
+    score: float
+    passage_id: str
+    book_id: str
+    book_title: str
+    edition: str
+    page_label: str
+    page_index: int
+    page_index_end: int
+    section_path: list[str]
+    article: str
+    text: str
+    source_file: str
+    shelf: str
+    as_of: str
+    superseded: bool
+    warnings: list[str]
+
+
+class ExpansionOut(BaseModel):
+    """Glossary words that were searched beside the user's own."""
+
+    term: str
+    adds: list[str]
+    articles: list[str]
+
+
+class SearchOut(BaseModel):
+    """The answer of /v1/search."""
+
+    query: str
+    took_ms: float
+    hits: list[HitOut]
+    expansions: list[ExpansionOut]
+    notices: list[str]
+
+
+class SentenceOut(BaseModel):
+    """One sentence (or verbatim block) of an answer and the passages that prove it."""
+
+    text: str
+    citations: list[str]
+
+
+class AskOut(BaseModel):
+    """The answer of /v1/ask. `reason` says why nothing was answered."""
+
+    query: str
+    answered: bool
+    answer: list[SentenceOut]
+    reason: str
+    took_ms: float
+    hits: list[HitOut]
+    expansions: list[ExpansionOut]
+    notices: list[str]
+
+
+class PassageOut(BaseModel):
+    """A passage with its place: `boxes` are fractions of the page, origin top left."""
+
+    passage_id: str
+    book: BookOut
+    section_path: list[str]
+    article: str
+    text: str
+    page_index: int
+    page_index_end: int
+    page_label: str
+    boxes: list[dict[str, Any]]
+    about: list[str]
+    cites: list[str]
+
+
+class BookOut(BaseModel):
+    """A book on the shelf."""
+
+    id: str
+    title: str
+    edition: str
+    shelf: str
+    authors: str
+    publisher: str
+    published: str
+    isbn: str
+    as_of: str
+    pages: int
+    passages: int
+    superseded_by: str
+    source_file: str
+
+
+class HealthOut(BaseModel):
+    """Whether the service answers, and with what."""
+
+    status: str = Field(description="ready または loading")
+    version: str
+    books: int
+    passages: int
+    search: str = Field(description="lexical (語による検索) または hybrid (語と意味による検索)")
+    engine: str = Field(description="embedded または server")
+    model: str = Field(description="埋め込みモデルの名前。使っていなければ空")
+    model_state: str = Field(description="none, loading, ready または failed")
+    message: str
+
+
+class ErrorOut(BaseModel):
+    """The one error shape."""
+
+    code: str
+    message: str
+    hint: str
+    field: str
+    request_id: str
+
+
+def hit_out(hit: Hit) -> HitOut:
+    """A hit as the interfaces show it."""
+    passage, book = hit.passage, hit.book
+    return HitOut(
+        rank=hit.rank,
+        score=hit.score,
+        passage_id=passage.id,
+        book_id=book.id,
+        book_title=book.title,
+        edition=book.edition,
+        page_label=passage.page_label,
+        page_index=passage.page_index,
+        page_index_end=passage.page_index_end,
+        section_path=list(passage.section_path),
+        article=passage.article,
+        text=passage.text,
+        source_file=book.source_file,
+        shelf=book.shelf,
+        as_of=book.as_of,
+        superseded=bool(book.superseded_by),
+        warnings=list(hit.warnings),
+    )
+
+
+def book_out(book: Book) -> BookOut:
+    """A book as the interfaces show it."""
+    return BookOut(**asdict(book))
+
+
+def passage_out(passage: Passage, book: Book) -> PassageOut:
+    """A passage as the interfaces show it."""
+    return PassageOut(
+        passage_id=passage.id,
+        book=book_out(book),
+        section_path=list(passage.section_path),
+        article=passage.article,
+        text=passage.text,
+        page_index=passage.page_index,
+        page_index_end=passage.page_index_end,
+        page_label=passage.page_label,
+        boxes=[asdict(page) for page in passage.boxes],
+        about=list(passage.about),
+        cites=list(passage.cites),
+    )
+
+
+def search_out(result: SearchResult) -> SearchOut:
+    """A search result as the interfaces show it."""
+    return SearchOut(query=result.query, took_ms=result.took_ms, **_shared(result))
+
+
+def ask_out(answered: Answered) -> AskOut:
+    """An answer as the interfaces show it."""
+    answer = answered.answer
+    return AskOut(
+        query=answered.result.query,
+        answered=answer.answered,
+        answer=[
+            SentenceOut(
+                text=block.text,
+                citations=list(dict.fromkeys(item.passage_id for item in block.citations)),
+            )
+            for block in answer.blocks
+        ],
+        reason=answer.reason,
+        took_ms=answered.took_ms,
+        **_shared(answered.result),
+    )
+
+
+def _shared(result: SearchResult) -> dict[str, Any]:
+    return {
+        "hits": [hit_out(hit) for hit in result.hits],
+        "expansions": [
+            ExpansionOut(term=item.term, adds=list(item.adds), articles=list(item.articles))
+            for item in result.expansions
+        ],
+        "notices": list(result.notices),
+    }

@@ -1,0 +1,391 @@
+"""The command line, `shiori`. Results go to stdout, progress and errors to stderr.
+
+Exit codes: 0 done, 1 something failed, 2 the command was used wrongly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from app.core.embed import OFFLINE
+from app.core.errors import BadRequest, DataDirLocked, ShioriError
+
+if TYPE_CHECKING:
+    from app.client import Client
+    from app.core.settings import Settings
+    from app.main import Shiori
+
+out = Console()
+err = Console(stderr=True)
+
+cli = typer.Typer(
+    name="shiori",
+    help="専門書を検索し、根拠を引いて答えます。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ingest_cli = typer.Typer(help="書棚の本を追加・一覧・削除します。", no_args_is_help=True)
+eval_cli = typer.Typer(help="検索の質を測ります。", no_args_is_help=True)
+cli.add_typer(ingest_cli, name="ingest")
+cli.add_typer(eval_cli, name="eval")
+
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="データを置くフォルダー (SHIORI_DATA_DIR)")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="結果をJSONで出力する")]
+KOption = Annotated[int, typer.Option("-k", help="表示するパッセージの数")]
+
+
+def main() -> None:
+    """Runs the command line; the one place where an unexpected error becomes a message."""
+    os.environ.update(OFFLINE)
+    try:
+        code = cli(standalone_mode=False)
+    except ShioriError as error:
+        _report(error)
+        sys.exit(2 if isinstance(error, BadRequest) else 1)
+    except KeyboardInterrupt:
+        err.print(
+            "中断しました。登録し終えた本は残っています。同じコマンドで続きから始められます。"
+        )
+        sys.exit(1)
+    except Exception as error:  # the command line's outermost boundary
+        if os.environ.get("SHIORI_LOG_LEVEL") == "debug":
+            raise
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):
+            err.print(f"使い方の誤り: {error.format_message()}")
+            sys.exit(2)
+        err.print(f"予期しない誤りが起きました: {type(error).__name__}: {error}")
+        err.print("SHIORI_LOG_LEVEL=debug を付けて実行すると詳しい記録が出ます。")
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: ShioriError) -> None:
+    err.print(Text(f"誤り: {error.message}", style="red"), soft_wrap=True)
+    if error.hint:
+        err.print(Text(error.hint), soft_wrap=True)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def _settings(data_dir: Path | None, **overrides: Any) -> Settings:
+    from app.core import settings, telemetry
+
+    loaded = settings.load(data_dir=data_dir, **overrides)
+    telemetry.configure(loaded.log_level if "log_level" in overrides else "warning")
+    return loaded
+
+
+@contextmanager
+def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
+    """The product on a data directory, or the running service that holds it."""
+    from app.client import Client
+    from app.core.datadir import running_service
+    from app.main import Shiori
+
+    settings = _settings(data_dir)
+    try:
+        with _progress() as progress:
+            task = None
+
+            def rebuilding(done: int, total: int) -> None:
+                nonlocal task
+                if task is None:
+                    task = progress.add_task("索引の作り直し", total=total)
+                progress.update(task, completed=done)
+
+            product = Shiori(settings, on_progress=rebuilding)
+    except DataDirLocked:
+        service = running_service(settings.data_dir)
+        if service is None:
+            raise
+        yield Client(service)
+        return
+    with product:
+        yield product
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+
+
+# -- serve ----------------------------------------------------------------------
+
+
+@cli.command()
+def serve(
+    data_dir: DataDirOption = None,
+    host: Annotated[str | None, typer.Option(help="待ち受けるアドレス")] = None,
+    port: Annotated[int | None, typer.Option(help="待ち受けるポート")] = None,
+    samples: Annotated[
+        bool, typer.Option(help="書棚が空のとき、見本の本を登録してから始める")
+    ] = False,
+) -> None:
+    """検索サービスを起動します。"""
+    from app.core import settings as settings_module
+    from app.core import telemetry
+    from app.main import Shiori, run
+
+    settings = settings_module.load(data_dir=data_dir, host=host, port=port)
+    telemetry.configure(settings.log_level)
+    with Shiori(settings, wait_for_model=False) as product:
+        if samples and not product.ledger.books():
+            err.print("見本の本を登録しています…")
+            with _watching() as watch:
+                summary = product.add_samples(watch)
+            if summary is not None:
+                err.print(f"見本の本{len(summary.results) - len(summary.failed)}冊を登録しました。")
+        run(product, lambda url: err.print(f"栞は {url} で動いています (終了は Ctrl-C)"))
+
+
+# -- ingest ---------------------------------------------------------------------
+
+
+@ingest_cli.command("add")
+def ingest_add(
+    paths: Annotated[list[Path], typer.Argument(help="ファイル、フォルダー、ZIP")],
+    data_dir: DataDirOption = None,
+    shelf: Annotated[str, typer.Option(help="本を置く書棚の名前")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """本を書棚に追加します。変わっていない本は何もせず、変わった本は差し替えます。"""
+    from app.client import Client
+
+    with _product(data_dir) as product, _watching() as watch:
+        if isinstance(product, Client):
+            summary = product.add(paths, shelf, lambda event: watch(_Event(**event)))
+        else:
+            summary = product.add(paths, shelf=shelf, on_event=watch).as_json()
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_summary(summary)
+    if summary["files"]["failed"]:
+        raise typer.Exit(1)
+
+
+class _Event:
+    """An event of `ingest.jobs` as the service sends it."""
+
+    def __init__(self, source: str, state: str, done: int, total: int, reason: str) -> None:
+        self.source, self.state, self.done, self.total = source, state, done, total
+        self.reason = reason
+
+
+@contextmanager
+def _watching() -> Iterator[Callable[[Any], None]]:
+    """Shows the progress of files being read, with rate and time left."""
+    with _progress() as progress:
+        bars: dict[str, Any] = {}
+
+        def watch(event: Any) -> None:
+            name = Path(event.source).name
+            if event.state == "reading":
+                if event.source not in bars:
+                    bars[event.source] = progress.add_task(name, total=event.total)
+                progress.update(bars[event.source], completed=event.done, total=event.total)
+                return
+            if event.source in bars:
+                progress.remove_task(bars.pop(event.source))
+            if event.state == "failed":
+                progress.console.print(Text(f"失敗: {event.reason}", style="red"), soft_wrap=True)
+            elif event.state == "added":
+                progress.console.print(Text(f"追加: {name}"))
+
+        yield watch
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    files = summary["files"]
+    out.print(
+        f"{files['seen']}件中 追加{files['added']} 変更なし{files['unchanged']}"
+        f" 失敗{files['failed']} / {summary['pages']:,}ページ"
+        f" {summary['passages']:,}パッセージ {summary['seconds']:.1f}秒"
+    )
+
+
+@ingest_cli.command("list")
+def ingest_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+    """書棚の本を一覧します。"""
+    from app.client import Client
+
+    with _product(data_dir) as product:
+        if isinstance(product, Client):
+            books = product.books()
+        else:
+            books = [asdict(book) for book in product.ledger.books().values()]
+    if as_json:
+        _print_json(books)
+        return
+    table = Table("ID", "書名", "版", "書棚", "内容現在日", "ページ", "パッセージ")
+    for book in books:
+        table.add_row(
+            book["id"],
+            book["title"],
+            book["edition"],
+            book["shelf"],
+            book["as_of"],
+            str(book["pages"]),
+            str(book["passages"]),
+        )
+    out.print(table)
+
+
+@ingest_cli.command("remove")
+def ingest_remove(
+    book_ids: Annotated[list[str], typer.Argument(help="書籍ID (ingest list で分かります)")],
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """本を書棚から取り除きます。"""
+    from app.client import Client
+
+    with _product(data_dir) as product:
+        removed = [
+            product.remove(book_id)
+            if isinstance(product, Client)
+            else asdict(product.remove(book_id))
+            for book_id in book_ids
+        ]
+    if as_json:
+        _print_json(removed)
+        return
+    for book in removed:
+        out.print(f"取り除きました: {book['title']} {book['edition']}")
+
+
+@ingest_cli.command("status")
+def ingest_status(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+    """書棚の状態と最近の処理を表示します。"""
+    from app.client import Client
+
+    with _product(data_dir) as product:
+        if isinstance(product, Client):
+            jobs = product.jobs()
+        else:
+            jobs = [asdict(job) for job in product.ledger.jobs()]
+        health = product.health()
+    if as_json:
+        _print_json({"health": health, "jobs": jobs})
+        return
+    out.print(
+        f"{health['books']}冊 {health['passages']:,}パッセージ / 検索: {health['search']}"
+        f" / エンジン: {health['engine']}"
+    )
+    for job in jobs[:20]:
+        out.print(Text(f"{job['state']:<12}{job['source_file']} {job['reason']}"), soft_wrap=True)
+
+
+# -- search and ask -------------------------------------------------------------
+
+
+@cli.command()
+def search(
+    question: Annotated[str, typer.Argument(help="質問文、語句、または条文・先例番号")],
+    k: KOption = 10,
+    data_dir: DataDirOption = None,
+    book: Annotated[list[str] | None, typer.Option(help="書籍IDで絞る")] = None,
+    shelf: Annotated[list[str] | None, typer.Option(help="書棚名で絞る")] = None,
+    edition: Annotated[list[str] | None, typer.Option(help="版で絞る")] = None,
+    as_of: Annotated[str, typer.Option(help="この日に有効な版だけ (2026-04-01)")] = "",
+    citing: Annotated[
+        list[str] | None, typer.Option(help="この条文・先例を引用している箇所だけ")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """質問に答えるパッセージを探します。"""
+    from app.api.schemas import FiltersIn, search_out
+    from app.client import Client
+
+    filters = FiltersIn(
+        books=book or [],
+        shelves=shelf or [],
+        editions=edition or [],
+        as_of=as_of,
+        citing=citing or [],
+    )
+    with _product(data_dir) as product:
+        if isinstance(product, Client):
+            found = product.search(question, k, filters.model_dump())
+        else:
+            result = product.searcher.search(question, k, filters.to_filters())
+            found = search_out(result).model_dump()
+    if as_json:
+        _print_json(found)
+        return
+    for notice in found["notices"]:
+        out.print(Text(notice, style="yellow"), soft_wrap=True)
+    for expansion in found["expansions"]:
+        err.print(Text(f"言い換え: {expansion['term']} → {'、'.join(expansion['adds'])}"))
+    for hit in found["hits"]:
+        _print_hit(hit)
+    if not found["hits"]:
+        out.print("該当するパッセージはありません。")
+
+
+@cli.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="質問文")],
+    k: KOption = 5,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """質問に、根拠を引いて答えます。"""
+    from app.api.schemas import ask_out
+    from app.client import Client
+
+    with _product(data_dir) as product:
+        if isinstance(product, Client):
+            answered = product.ask(question, k, {})
+        else:
+            answered = ask_out(product.answerer.ask(question, k)).model_dump()
+    if as_json:
+        _print_json(answered)
+        return
+    numbers = {hit["passage_id"]: hit["rank"] for hit in answered["hits"]}
+    for block in answered["answer"]:
+        marks = "".join(f"[{numbers[id_]}]" for id_ in block["citations"] if id_ in numbers)
+        out.print(Text(f"{block['text']} {marks}"), soft_wrap=True)
+        out.print()
+    if not answered["answered"]:
+        out.print(Text(answered["reason"], style="yellow"), soft_wrap=True)
+        out.print("近い箇所:")
+    for hit in answered["hits"]:
+        _print_hit(hit)
+
+
+def _print_hit(hit: dict[str, Any]) -> None:
+    page = f" {hit['page_label']}頁" if hit["page_label"] else ""
+    place = " > ".join(hit["section_path"])
+    title = Text(f"{hit['rank']}. {hit['book_title']} {hit['edition']}{page}", style="bold")
+    out.print(title, soft_wrap=True)
+    out.print(Text(f"   {place}", style="dim"), soft_wrap=True)
+    for warning in hit["warnings"]:
+        out.print(Text(f"   注意: {warning}", style="yellow"), soft_wrap=True)
+    text = hit["text"].replace("\n", " ")
+    out.print(Text(f"   {text[:160]}{'…' if len(text) > 160 else ''}"), soft_wrap=True)

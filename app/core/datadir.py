@@ -1,0 +1,78 @@
+"""The data directory: what lies where, and who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from app.core.errors import DataDirLocked, SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service that holds a data directory; `token` admits local commands to it."""
+
+    url: str
+    pid: int
+    token: str
+
+
+class DataDir:
+    """One data directory, held by one process at a time.
+
+    Raises SettingsError where it cannot be made, DataDirLocked where another process
+    holds it. The lock is the operating system's: it ends with the process, however it ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = path / "ledger.sqlite"
+        self.index = path / "index"
+        self.originals = path / "originals"
+        self.rendered = path / "rendered"
+        self._service = path / "service.json"
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock: IO[str] = (path / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"データフォルダー {path} を使えません: {error.strerror}",
+                hint="--data-dir または SHIORI_DATA_DIR に書き込めるフォルダーを指定してください。",
+                field="data_dir",
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise DataDirLocked(
+                f"データフォルダー {path} は別のプロセスが使っています。",
+                hint="動いている shiori を終えるか、--data-dir で別のフォルダーを指定してください。",
+                field="data_dir",
+            ) from None
+        # Whoever left this behind no longer holds the lock.
+        self._service.unlink(missing_ok=True)
+
+    def announce(self, service: Service) -> None:
+        """Lets local commands find the service that holds the directory; only its owner can read it."""
+        text = json.dumps({"url": service.url, "pid": service.pid, "token": service.token})
+        descriptor = os.open(self._service, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def release(self) -> None:
+        """Gives the directory free for another process."""
+        self._service.unlink(missing_ok=True)
+        self._lock.close()
+
+
+def running_service(path: Path) -> Service | None:
+    """The service that announced itself in a data directory, if there is one."""
+    try:
+        values = json.loads((path / "service.json").read_text(encoding="utf-8"))
+        return Service(str(values["url"]), int(values["pid"]), str(values["token"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

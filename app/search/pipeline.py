@@ -1,0 +1,204 @@
+"""A question in, ranked passages out: the one way every face of the product searches."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.core import references
+from app.core.book import Book, Hit
+from app.core.embed import DenseModel
+from app.core.errors import BadRequest
+from app.core.glossary import Expansion, Glossary
+from app.core.ledger import Ledger
+from app.core.lexical import WORDS, encode_query
+from app.core.store import Leg, Store, Where
+from app.search.question import Question, understand
+from app.search.retrieve import Candidate, Retriever, Weights
+
+MAX_K = 200
+# Enough beyond what is shown for links to be followed.
+_POOL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a search is limited to; empty fields limit nothing.
+
+    `as_of` is an ISO date: only editions published by then, and not yet superseded then.
+    `citing` are references as written (民法772条): only passages that cite all of them.
+    """
+
+    books: tuple[str, ...] = ()
+    shelves: tuple[str, ...] = ()
+    editions: tuple[str, ...] = ()
+    as_of: str = ""
+    citing: tuple[str, ...] = ()
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What was found, how the question was read, and what the user should know about it."""
+
+    query: str
+    took_ms: float
+    hits: tuple[Hit, ...]
+    question: Question
+    notices: tuple[str, ...] = ()
+
+    @property
+    def expansions(self) -> tuple[Expansion, ...]:
+        """The glossary entries that were used."""
+        return self.question.expansions
+
+
+class Searcher:
+    """Searches the shelf. `store` and `dense` are asked for anew each time: both can be exchanged.
+
+    `dense` returns None while no model is configured or loaded; search is then lexical.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: Callable[[], Store],
+        glossary: Glossary,
+        *,
+        dense: Callable[[], DenseModel | None] = lambda: None,
+        weights: Weights | None = None,
+        question_max_chars: int = 1000,
+        warnings: Callable[[Book, Candidate], tuple[str, ...]] = lambda book, candidate: (),
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._glossary = glossary
+        self._dense = dense
+        self.weights = weights or Weights()
+        self._max_chars = question_max_chars
+        self._warnings = warnings
+        self._retriever = Retriever(ledger, self.weights)
+
+    def search(self, text: str, k: int = 10, filters: Filters = NO_FILTERS) -> SearchResult:
+        """The `k` best passages for a question; raises BadRequest for input it cannot use."""
+        started = time.perf_counter()
+        if not 1 <= k <= MAX_K:
+            raise BadRequest(
+                f"件数 k={k} は使えません。", hint=f"1から{MAX_K}までにしてください。", field="k"
+            )
+        question = understand(text, self._glossary, self._max_chars)
+        where = self._where(filters)
+        if where is None:
+            candidates: Sequence[Candidate] = ()
+        else:
+            candidates = self._retriever.candidates(
+                self._store(), question, where, max(_POOL, k), self._vector(question)
+            )
+        hits = tuple(
+            Hit(
+                rank=rank,
+                score=round(candidate.score, 6),
+                passage=candidate.passage,
+                book=book,
+                warnings=self._warnings(book, candidate),
+            )
+            for rank, (candidate, book) in enumerate(self._shown(candidates, k), start=1)
+        )
+        notices = tuple(self._unknown_references(question))
+        took_ms = (time.perf_counter() - started) * 1000
+        return SearchResult(question.text, round(took_ms, 3), hits, question, notices)
+
+    def word_weights(self, question: Question) -> dict[str, float]:
+        """How much each of the question's words says: about its inverse document frequency.
+
+        The engine keeps no table of frequencies, so each word is searched alone: its best
+        score is that frequency times a saturated term weight, which varies little. A word
+        no passage holds gets the weight of the rarest one.
+        """
+        terms = list(question.terms)
+        legs = [Leg(WORDS, encode_query({term: 1.0}), 1) for term in terms]
+        found = self._store().search(legs, Where(hidden=self._ledger.hidden()))
+        scores = {
+            term: scored[0].score if scored else 0.0
+            for term, scored in zip(terms, found, strict=True)
+        }
+        rarest = max(scores.values(), default=0.0)
+        return {term: score or rarest for term, score in scores.items()}
+
+    def _vector(self, question: Question) -> Sequence[float] | None:
+        model = self._dense() if self.weights.dense > 0 else None
+        if model is None:
+            return None
+        vector: list[float] = model.encode_queries([question.text])[0].tolist()
+        return vector
+
+    def _shown(self, candidates: Sequence[Candidate], k: int) -> list[tuple[Candidate, Book]]:
+        books = self._ledger.books()
+        known = [
+            (candidate, books[candidate.passage.book_id])
+            for candidate in candidates
+            if candidate.passage.book_id in books
+        ]
+        return known[:k]
+
+    def _where(self, filters: Filters) -> Where | None:
+        """The engine's filter; None where the filters leave no book to search."""
+        for book_id in filters.books:
+            self._ledger.book(book_id)
+        where = Where(
+            books=filters.books,
+            shelves=filters.shelves,
+            editions=filters.editions,
+            cites=tuple(_cited_ids(filters.citing)),
+            hidden=self._ledger.hidden(),
+        )
+        if not filters.as_of:
+            return where
+        valid = valid_books(self._ledger.books(), filters.as_of)
+        wanted = [book_id for book_id in filters.books or valid if book_id in valid]
+        return replace(where, books=tuple(sorted(wanted))) if wanted else None
+
+    def _unknown_references(self, question: Question) -> list[str]:
+        return []
+
+
+def valid_books(books: Mapping[str, Book], date: str) -> set[str]:
+    """Ids of the books that stood on the shelf as the newest edition at an ISO date.
+
+    A book without a date counts as always published. Raises BadRequest for a bad date.
+    """
+    try:
+        day = datetime.date.fromisoformat(date).isoformat()
+    except ValueError:
+        raise BadRequest(
+            f"日付「{date}」を読めません。", hint="2026-04-01 の形で書いてください。", field="as_of"
+        ) from None
+    return {
+        book.id
+        for book in books.values()
+        if _published_by(book, day)
+        and not (book.superseded_by and _published_by(books[book.superseded_by], day))
+    }
+
+
+def _published_by(book: Book, day: str) -> bool:
+    # A date known to the month or year (2024-03) compares as the start of it.
+    return (book.published or book.as_of) <= day
+
+
+def _cited_ids(written: Sequence[str]) -> list[str]:
+    ids: list[str] = []
+    for text in written:
+        mentions = references.find(text)
+        if not mentions:
+            raise BadRequest(
+                f"「{text}」は条文や先例の表記として読めません。",
+                hint="民法772条、昭39.6.30民事甲2240号 のように書いてください。",
+                field="citing",
+            )
+        ids += [mention.reference.id for mention in mentions]
+    return ids

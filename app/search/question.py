@@ -1,0 +1,72 @@
+"""A question as the engine needs it: its words, the references it names, what its words stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.core import references
+from app.core.errors import BadRequest
+from app.core.glossary import Expansion, Glossary
+from app.core.japanese import bigrams, tokens
+from app.core.references import Mention
+
+# Words the user did not write weigh less than those they did.
+_EXPANSION_WEIGHT = 0.4
+# A law's name in a reference still finds books on that law, but must not drown the question.
+_REFERENCE_WEIGHT = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question understood.
+
+    `terms` and `grams` are words and character pairs with their weights. `mentions` are the
+    references the user wrote; `articles` those the glossary names, each with a weight up to 1.
+    """
+
+    text: str
+    terms: dict[str, float]
+    grams: dict[str, float]
+    mentions: tuple[Mention, ...] = ()
+    expansions: tuple[Expansion, ...] = ()
+    articles: dict[str, float] = field(default_factory=dict)
+
+
+def understand(text: str, glossary: Glossary, max_chars: int) -> Question:
+    """Reads a question; raises BadRequest for an empty or an overlong one."""
+    text = check(text, max_chars)
+    mentions = tuple(references.find(text))
+    asked = references.remainder(text, mentions)
+    terms: dict[str, float] = {}
+    for token in tokens(asked):
+        terms[token.norm] = 1.0
+    for token in tokens(text):
+        terms.setdefault(token.norm, _REFERENCE_WEIGHT)
+    expansions = tuple(glossary.expand(asked))
+    articles: dict[str, float] = {}
+    for expansion in expansions:
+        for added in expansion.adds:
+            for token in tokens(added):
+                weight = _EXPANSION_WEIGHT * expansion.weight
+                terms[token.norm] = max(weight, terms.get(token.norm, 0.0))
+        for article in expansion.articles:
+            for mention in references.find(article):
+                article_id = mention.reference.article_id
+                articles[article_id] = max(expansion.weight, articles.get(article_id, 0.0))
+    return Question(text, terms, dict.fromkeys(bigrams(asked), 1.0), mentions, expansions, articles)
+
+
+def check(text: str, max_chars: int) -> str:
+    """The question without surrounding space; raises BadRequest where it cannot be searched."""
+    stripped = text.strip()
+    if not stripped:
+        raise BadRequest(
+            "質問が空です。", hint="調べたいことを文または語句で入力してください。", field="query"
+        )
+    if len(stripped) > max_chars:
+        raise BadRequest(
+            f"質問が長すぎます ({len(stripped):,}文字)。{max_chars:,}文字まで受け付けます。",
+            hint="要点だけに縮めて、もう一度検索してください。",
+            field="query",
+        )
+    return stripped

@@ -1,0 +1,146 @@
+"""Candidates for a question: engine legs fused, references looked up, links followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.core.book import Passage
+from app.core.ledger import Ledger
+from app.core.lexical import GRAMS, WORDS, encode_query
+from app.core.store import DENSE, Leg, Scored, Store, Where
+from app.search.question import Question
+
+Key = tuple[int, str]  # generation, passage id
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each kind of evidence adds to a passage's score; the words leg counts 1.
+
+    Chosen on the development questions by `shiori eval tune`; a dense leg is off until
+    it is calibrated for its model.
+    """
+
+    grams: float = 0.2
+    dense: float = 0.0
+    topic: float = 0.35
+    link: float = 0.25
+    mention: float = 10.0
+    supplement: float = 0.6
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A passage that may answer, with what speaks for it."""
+
+    key: Key
+    passage: Passage
+    score: float
+    legs: dict[str, float] = field(default_factory=dict)
+
+
+def fused(legs: Mapping[str, Sequence[Scored]], weights: Mapping[str, float]) -> dict[Key, float]:
+    """A weighted sum of the legs, each scaled to a best score of 1.
+
+    A sparse leg starts at 0, where no word is shared; cosines start at the worst one found,
+    as they are never near 0. Bruch, Gai & Ingber (2023), An Analysis of Fusion Functions for
+    Hybrid Retrieval, find such a convex combination above rank fusion once it is calibrated.
+    """
+    total: dict[Key, float] = {}
+    for name, scored in legs.items():
+        best = max((hit.score for hit in scored), default=0.0)
+        worst = min((hit.score for hit in scored), default=0.0) if name == DENSE else 0.0
+        if best <= worst:
+            continue
+        for hit in scored:
+            key = (hit.generation, hit.passage_id)
+            share = (hit.score - worst) / (best - worst)
+            total[key] = total.get(key, 0.0) + weights[name] * share
+    return total
+
+
+class Retriever:
+    """Finds candidates in the store and reads them from the ledger."""
+
+    def __init__(self, ledger: Ledger, weights: Weights) -> None:
+        self._ledger = ledger
+        self._weights = weights
+
+    def candidates(
+        self,
+        store: Store,
+        question: Question,
+        where: Where,
+        limit: int,
+        dense: Sequence[float] | None = None,
+    ) -> list[Candidate]:
+        """Up to about `limit` candidates, best first; `dense` is the question's vector, if any."""
+        weights = self._weights
+        legs = [
+            Leg(WORDS, encode_query(question.terms), limit),
+            Leg(GRAMS, encode_query(question.grams), limit),
+        ]
+        names = {WORDS: 1.0, GRAMS: weights.grams}
+        if dense is not None and weights.dense > 0:
+            legs.append(Leg(DENSE, dense, limit))
+            names[DENSE] = weights.dense
+        found = store.search(legs, where)
+        scores = fused(dict(zip(names, found, strict=True)), names)
+        self._add_references(store, question, where, scores)
+        kept = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
+        candidates = self._read(kept, scores)
+        linked = self._links(store, candidates[:10], where)
+        if linked:
+            missing = [key for key in linked if key not in scores]
+            candidates += self._read(missing, dict.fromkeys(missing, 0.0))
+            for candidate in candidates:
+                candidate.score += weights.link * linked.get(candidate.key, 0.0)
+        for candidate in candidates:
+            if is_supplement(candidate.passage):
+                candidate.score *= weights.supplement
+        return sorted(candidates, key=lambda item: (-item.score, item.key))
+
+    def _add_references(
+        self, store: Store, question: Question, where: Where, scores: dict[Key, float]
+    ) -> None:
+        named = {mention.reference.article_id: 1.0 for mention in question.mentions}
+        exact = {mention.reference.id for mention in question.mentions}
+        for key in self._about(store, where, named):
+            scores[key] = scores.get(key, 0.0) + self._weights.mention
+        for key in self._about(store, where, exact - set(named)):
+            scores[key] = scores.get(key, 0.0) + 1.0
+        topics = {id_: weight for id_, weight in question.articles.items() if id_ not in named}
+        for id_, weight in topics.items():
+            for key in self._about(store, where, [id_]):
+                scores[key] = scores.get(key, 0.0) + self._weights.topic * weight
+
+    def _links(
+        self, store: Store, candidates: Sequence[Candidate], where: Where
+    ) -> dict[Key, float]:
+        linked: dict[Key, float] = {}
+        best = max((candidate.score for candidate in candidates), default=0.0)
+        if best <= 0:
+            return linked
+        for candidate in candidates:
+            strength = min(candidate.score / best, 1.0)
+            cites = [cite for cite in candidate.passage.cites if cite.count(":") == 1][:8]
+            for key in self._about(store, where, cites):
+                linked[key] = max(strength, linked.get(key, 0.0))
+        return linked
+
+    def _about(self, store: Store, where: Where, ids: Iterable[str]) -> list[Key]:
+        wanted = tuple(ids)
+        if not wanted:
+            return []
+        found = store.select(replace(where, about=wanted), 100)
+        return [(generation, id_) for id_, generation in found]
+
+    def _read(self, keys: Sequence[Key], scores: Mapping[Key, float]) -> list[Candidate]:
+        passages = self._ledger.passages(keys)
+        return [Candidate(key, passages[key], scores[key]) for key in keys if key in passages]
+
+
+def is_supplement(passage: Passage) -> bool:
+    """Whether a passage belongs to a statute's supplementary provisions (附則)."""
+    return any("附則" in heading.replace("　", "") for heading in passage.section_path)

@@ -1,0 +1,279 @@
+"""Pages of printed lines → sections: which heading every paragraph stands under.
+
+A heading is what the format itself marks, what the file's outline names, what a label
+in the field's form announces (第2章, 第七十七条の二, 問12, 【解説】), or a short line set larger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from app.core.book import Box, Document, Line, LineKind, joint
+
+_NUMBER = r"[0-9０-９〇一二三四五六七八九十百千]+"
+_BRANCH = rf"(?:[のノ]{_NUMBER})*"
+_AFTER = r"(?=[\s　（(]|$)"
+
+# Ranks order headings without a stated level; the format's own levels are 1 to 6.
+_ARTICLE_RANK = 7.0
+_DIVISIONS = {"編": 1.0, "部": 1.2, "章": 2.0, "節": 3.0, "款": 4.0, "目": 5.0}
+
+_DIVISION = re.compile(rf"第\s*{_NUMBER}\s*([編部章節款目]){_BRANCH}{_AFTER}")
+_ARTICLE = re.compile(rf"(第\s*{_NUMBER}\s*条{_BRANCH})(?=[\s　（(]|$)")
+_QUESTION = re.compile(rf"((?:問|設問|質問|Ｑ|Q)\s*{_NUMBER}{_BRANCH})(?=[\s　.．:：（(]|$)")
+_SUPPLEMENT = re.compile(r"附[\s　]*則")
+_APPENDIX = re.compile(rf"(別表|別記|附録|様式)(第{_NUMBER}{_BRANCH})?{_AFTER}")
+_BRACKET = re.compile(r"【[^】]{1,30}】$")
+_CAPTION_AFTER = re.compile(r"\s*[（(][^（）()]*(?:[（(][^（）()]*[）)][^（）()]*)*[）)]")
+_CAPTION = re.compile(r"[（(][^（）()]{1,60}[）)]$")
+_LEADER = re.compile(r"[…‥・．.\s　]{2,}\s*[0-9０-９〇一二三四五六七八九十百ⅰ-ⅿivxlc]+\s*$")
+_CONTENTS = re.compile(r"(総|細)?[\s　]*目[\s　]*次$")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Characters `start:end` of a paragraph stand in `box` on page `page_index`."""
+
+    start: int
+    end: int
+    page_index: int
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Printed lines joined; `readings` are the ruby texts beside them."""
+
+    text: str
+    pieces: tuple[Piece, ...]
+    kind: LineKind = "body"
+    readings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading: its printed text, what it is, its rank (lower is higher up) and its label.
+
+    `kind` is division, article, question, supplement, appendix, bracket or heading;
+    `label` is the article or question alone (第七十七条の二, 問12), else empty.
+    """
+
+    text: str
+    kind: str
+    rank: float
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with the paragraphs under it, up to the next heading of any rank.
+
+    `headings` run from the outermost to the section's own; empty before the first one.
+    """
+
+    headings: tuple[Heading, ...]
+    heading: Paragraph | None
+    paragraphs: tuple[Paragraph, ...]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The headings' printed texts, outermost first."""
+        return tuple(heading.text for heading in self.headings)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the section's own heading; empty before the first one."""
+        return self.headings[-1].kind if self.headings else ""
+
+
+def sections(document: Document) -> list[Section]:
+    """A document's sections in reading order; tables of contents are left out.
+
+    The document's own title as a first heading is no part of the paths.
+    """
+    builder = _Builder(document.title)
+    outline = {(_bare(item.title), item.page_index): item.level for item in document.outline}
+    contents = _contents_pages(document)
+    for page in document.pages:
+        if page.index in contents:
+            continue
+        for line in page.lines:
+            level = line.level or outline.get((_bare(line.text), page.index), 0)
+            builder.add(replace(line, level=level), page.index)
+    return builder.finish()
+
+
+def paragraphs(document: Document) -> Iterator[Paragraph]:
+    """Every paragraph of a document in reading order, headings included."""
+    for section in sections(document):
+        if section.heading is not None:
+            yield section.heading
+        yield from section.paragraphs
+
+
+@dataclass
+class _Builder:
+    title: str
+    stack: list[Heading] = field(default_factory=list)
+    heading: Paragraph | None = None
+    body: list[Paragraph] = field(default_factory=list)
+    done: list[Section] = field(default_factory=list)
+    caption: Paragraph | None = None
+
+    def add(self, line: Line, page_index: int) -> None:
+        paragraph = _paragraph(line, page_index)
+        if not line.starts_paragraph and self._continue(paragraph, line):
+            return
+        split = _split_heading(line)
+        if split is None:
+            self._place_caption()
+            if _CAPTION.match(line.text.strip()) and line.level == 0 and line.kind == "body":
+                self.caption = paragraph
+            else:
+                self.body.append(paragraph)
+            return
+        heading, rest = split
+        self._open(heading, slice_paragraph(paragraph, 0, len(paragraph.text) - len(rest)))
+        if rest:
+            body = slice_paragraph(paragraph, len(paragraph.text) - len(rest), len(paragraph.text))
+            self.body.append(body)
+
+    def _continue(self, paragraph: Paragraph, line: Line) -> bool:
+        self._place_caption()
+        if self.body and self.body[-1].kind == line.kind:
+            self.body[-1] = _join(self.body[-1], paragraph)
+            return True
+        if not self.body and self.heading is not None and line.kind == "heading":
+            self.heading = _join(self.heading, paragraph)
+            own = self.stack[-1]
+            self.stack[-1] = replace(own, text=_shown(self.heading.text))
+            return True
+        return False
+
+    def _open(self, heading: Heading, paragraph: Paragraph) -> None:
+        caption, self.caption = self.caption, None
+        if caption is not None:
+            if heading.kind == "article":
+                # A law prints an article's caption on the line above the article.
+                paragraph = _join(paragraph, caption)
+                heading = replace(heading, text=heading.text + _shown(caption.text))
+            else:
+                self.body.append(caption)
+        self._close()
+        while self.stack and self.stack[-1].rank >= heading.rank:
+            self.stack.pop()
+        if not self.done and not self.stack and _bare(heading.text) == _bare(self.title):
+            return
+        self.stack.append(heading)
+        self.heading = paragraph
+
+    def _place_caption(self) -> None:
+        # Only an article directly below may take a caption; otherwise it is ordinary text.
+        caption, self.caption = self.caption, None
+        if caption is not None:
+            self.body.append(caption)
+
+    def _close(self) -> None:
+        if self.body or self.heading is not None:
+            self.done.append(Section(tuple(self.stack), self.heading, tuple(self.body)))
+        self.body = []
+        self.heading = None
+
+    def finish(self) -> list[Section]:
+        self._place_caption()
+        self._close()
+        return self.done
+
+
+def _split_heading(line: Line) -> tuple[Heading, str] | None:
+    """The heading a line opens, and the rest of the line that is body text; None for body."""
+    if line.kind in ("table", "footnote") or not line.starts_paragraph:
+        return None
+    text = line.text.strip()
+    level = float(line.level)
+    if match := _ARTICLE.match(text):
+        return _article(text, match, level)
+    if match := _QUESTION.match(text):
+        heading = Heading(_shown(text), "question", max(level, _ARTICLE_RANK), _bare(match[1]))
+        return heading, ""
+    if match := _DIVISION.match(text):
+        if line.level == 0 and (len(text) > 60 or text.endswith("。")):
+            return None
+        return Heading(_shown(text), "division", level or _DIVISIONS[match[1]]), ""
+    if _SUPPLEMENT.match(text) and len(text) <= 60 and not text.endswith("。"):
+        return Heading(_shown(text), "supplement", level or 0.9), ""
+    if _APPENDIX.match(text) and len(text) <= 80 and not text.endswith("。"):
+        return Heading(_shown(text), "appendix", level or 6.9), ""
+    if line.level:
+        return Heading(_shown(text), "heading", level), ""
+    if _BRACKET.match(text):
+        return Heading(text, "bracket", 8.0), ""
+    if line.kind == "heading" or (
+        line.size >= 1.15 and len(text) <= 40 and not text.endswith(("。", "、"))
+    ):
+        return Heading(_shown(text), "heading", 2.5 if line.size >= 1.4 else 3.5), ""
+    return None
+
+
+def _article(text: str, match: re.Match[str], level: float) -> tuple[Heading, str] | None:
+    label = _bare(match[1])
+    if level:
+        # The format marks the whole line as heading.
+        return Heading(_shown(text), "article", max(level, _ARTICLE_RANK), label), ""
+    rest = text[match.end() :]
+    if caption := _CAPTION_AFTER.match(rest):
+        rest = rest[caption.end() :]
+    if rest and not rest[0].isspace():
+        return None
+    head = text[: len(text) - len(rest)]
+    return Heading(_shown(head), "article", _ARTICLE_RANK, label), rest.lstrip()
+
+
+def _contents_pages(document: Document) -> set[int]:
+    """Pages of a table of contents: most lines end in a page number, after a heading 目次."""
+    pages: set[int] = set()
+    for page in document.pages:
+        texts = [line.text.strip() for line in page.lines if line.text.strip()]
+        named = any(_CONTENTS.match(text) for text in texts[:3])
+        follows = page.index - 1 in pages
+        led = sum(bool(_LEADER.search(text)) for text in texts)
+        if texts and (named or follows) and led >= max(2, 0.4 * len(texts)):
+            pages.add(page.index)
+    return pages
+
+
+def _paragraph(line: Line, page_index: int) -> Paragraph:
+    stripped = line.text.strip()
+    piece = Piece(0, len(stripped), page_index, line.box)
+    return Paragraph(stripped, (piece,), line.kind, tuple(ruby.text for ruby in line.ruby))
+
+
+def _join(first: Paragraph, second: Paragraph) -> Paragraph:
+    text = first.text + joint(first.text, second.text)
+    shift = len(text)
+    moved = tuple(
+        replace(piece, start=piece.start + shift, end=piece.end + shift) for piece in second.pieces
+    )
+    return Paragraph(
+        text + second.text, first.pieces + moved, first.kind, first.readings + second.readings
+    )
+
+
+def slice_paragraph(paragraph: Paragraph, start: int, end: int) -> Paragraph:
+    """Characters `start:end` of a paragraph, with the pieces that still stand."""
+    pieces = tuple(
+        replace(piece, start=max(piece.start, start) - start, end=min(piece.end, end) - start)
+        for piece in paragraph.pieces
+        if piece.start < end and piece.end > start
+    )
+    return replace(paragraph, text=paragraph.text[start:end], pieces=pieces)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\s　]+", "", text)
+
+
+def _shown(text: str) -> str:
+    return re.sub(r"[\s　]+", "　", text.strip())
