@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,9 @@ LOOSE = 0.7
 REVERSE = 0.4
 # Rows name the commonest everyday words first; the rest would drown the question.
 REVERSE_WORDS = 4
+
+# Rows of this topic also say which words count as the same when everyday phrases are matched.
+SAME = "言い換え"
 
 _T = TypeVar("_T")
 
@@ -81,11 +84,13 @@ class _Phrase:
 
     `stems[i]` must occur in the text before form `i` (the last one: after the last
     form), where the analyser leaves out dependent verbs and negation (認知し｜てくれない).
+    The forms of what has several words are `levelled` by the rows `SAME`.
     """
 
     spelling: str
     forms: tuple[str, ...]
     stems: tuple[str, ...]
+    levelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +117,28 @@ class Glossary:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
-        self._ids: dict[str, int] = {}
+        self._same: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+        for entry in self.entries:
+            if entry.topic == SAME:
+                self._add_same(entry)
+        self._ids: dict[tuple[str, bool], int] = {}
         self._phrases: list[_Phrase] = []
         self._rules: list[list[_Rule]] = []
         self._by_spelling: dict[str, list[int]] = {}
-        self._by_rarest: dict[str, list[int]] = {}
+        self._by_rarest: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
         rows = Counter(term for entry in self.entries for term in entry.professional)
         for entry in self.entries:
             for way in entry.everyday:
-                self._add(_Rule(self._numbers(way), entry, forward=True))
+                self._add(_Rule(self._numbers(way, entry.topic != SAME), entry, forward=True))
             for term in entry.professional:
                 # A term of several rows (届出, 許可) says nothing about any one of them.
-                if rows[term] == 1:
+                if rows[term] == 1 and entry.topic != SAME:
                     self._add(_Rule(self._numbers((term,)), entry, forward=False))
         uses = Counter(form for phrase in self._phrases for form in phrase.forms)
         for number, phrase in enumerate(self._phrases):
             if phrase.forms:
                 rarest = min(phrase.forms, key=lambda form: uses[form])
-                self._by_rarest.setdefault(rarest, []).append(number)
+                self._by_rarest[phrase.levelled].setdefault(rarest, []).append(number)
 
     def expand(self, question: str) -> list[Expansion]:
         """The expansions of a question, in the order of the words they start from.
@@ -162,7 +171,11 @@ class Glossary:
         words = tokens(folded)
         inside = {at for word in words for at in range(word.start + 1, word.end)}
         found: dict[int, list[_Match]] = {}
-        for number, match in chain(self._spelled(folded, inside), self._formed(folded, words)):
+        for number, match in chain(
+            self._spelled(folded, inside),
+            self._formed(folded, words, levelled=False),
+            self._formed(folded, self._levelled(words), levelled=True),
+        ):
             if _stands_alone(match, folded):
                 places = found.setdefault(number, [])
                 if match not in places:
@@ -184,12 +197,14 @@ class Glossary:
                 if start + 1 not in inside:
                     yield number, _Match(start, start + 1)
 
-    def _formed(self, folded: str, words: Sequence[Token]) -> Iterator[tuple[int, _Match]]:
+    def _formed(
+        self, folded: str, words: Sequence[Token], *, levelled: bool
+    ) -> Iterator[tuple[int, _Match]]:
         places: dict[str, list[int]] = {}
         for i, word in enumerate(words):
             places.setdefault(word.norm, []).append(i)
         for norm in places:
-            for number in self._by_rarest.get(norm, ()):
+            for number in self._by_rarest[levelled].get(norm, ()):
                 phrase = self._phrases[number]
                 if not all(form in places for form in phrase.forms):
                     continue
@@ -202,17 +217,55 @@ class Glossary:
         # A combination is looked up from its first phrase; `_place` asks for the others.
         self._rules[rule.phrases[0]].append(rule)
 
-    def _numbers(self, phrases: Iterable[str]) -> tuple[int, ...]:
-        return tuple(self._number(phrase) for phrase in phrases)
+    def _numbers(self, phrases: Sequence[str], level: bool = True) -> tuple[int, ...]:
+        # A single word stands for itself: else every 婚姻 would count as the everyday 結婚.
+        several = len(phrases) > 1 or len(tokens(fold(phrases[0]))) > 1
+        return tuple(self._number(phrase, level and several) for phrase in phrases)
 
-    def _number(self, text: str) -> int:
-        phrase = _phrase(text)
-        if phrase.spelling not in self._ids:
-            self._ids[phrase.spelling] = number = len(self._phrases)
+    def _number(self, text: str, level: bool) -> int:
+        phrase = self._phrase(text, level)
+        key = (phrase.spelling, phrase.levelled)
+        if key not in self._ids:
+            self._ids[key] = number = len(self._phrases)
             self._phrases.append(phrase)
             self._rules.append([])
             self._by_spelling.setdefault(phrase.spelling[:2], []).append(number)
-        return self._ids[phrase.spelling]
+        return self._ids[key]
+
+    def _phrase(self, text: str, level: bool) -> _Phrase:
+        folded = fold(text)
+        words = tokens(folded)
+        if not words:
+            return _Phrase(folded, (), (), False)
+        if level:
+            words = self._levelled(words)
+        stems = tuple(_stem(gap) for gap in _gaps(folded, words, range(len(words))))
+        return _Phrase(folded, tuple(word.norm for word in words), stems, level)
+
+    def _add_same(self, entry: Entry) -> None:
+        target = tuple(word.norm for word in tokens(entry.professional[0]))
+        for way in entry.everyday:
+            forms = tuple(word.norm for word in tokens(way[0]))
+            if forms and target and forms != target:
+                self._same.setdefault(forms[0], []).append((forms, target))
+                self._same[forms[0]].sort(key=lambda pair: -len(pair[0]))
+
+    def _levelled(self, words: Sequence[Token]) -> list[Token]:
+        """The words with those of the rows `SAME` put in place of their equals (旦那 → 夫)."""
+        norms = tuple(word.norm for word in words)
+        result: list[Token] = []
+        at = 0
+        while at < len(words):
+            for forms, target in self._same.get(norms[at], ()):
+                if norms[at : at + len(forms)] == forms:
+                    last = words[at + len(forms) - 1]
+                    result += [replace(words[at], norm=norm, end=last.end) for norm in target]
+                    at += len(forms)
+                    break
+            else:
+                result.append(words[at])
+                at += 1
+        return result
 
 
 def load(paths: Sequence[Path] = (SHIPPED,)) -> Glossary:
@@ -290,6 +343,8 @@ def _entry(row: Sequence[str], path: Path, number: int) -> tuple[bool, Entry]:
     if any(not phrase for way in ways for phrase in way):
         raise _bad(path, number, "＋の前後に言葉がありません")
     entry = Entry(topic, ways, cells_of(professional), cells_of(articles), note)
+    if topic == SAME and not off and (not entry.professional or any(len(w) > 1 for w in ways)):
+        raise _bad(path, number, f"{SAME}の行には professional が要り、＋は使えません")
     if not off and not entry.professional and not entry.articles:
         raise _bad(path, number, "professional か articles のどちらかが要ります")
     for article in entry.articles:
@@ -325,20 +380,12 @@ def _bad(path: Path, number: int, cause: str) -> SettingsError:
     )
 
 
-def _phrase(text: str) -> _Phrase:
-    folded = fold(text)
-    words = tokens(folded)
-    if not words:
-        return _Phrase(folded, (), ())
-    stems = tuple(_stem(gap) for gap in _gaps(folded, words, 0, len(words)))
-    return _Phrase(folded, tuple(word.norm for word in words), stems)
-
-
-def _gaps(folded: str, words: Sequence[Token], first: int, last: int) -> list[str]:
-    """The texts before each of `words[first:last]` and the one after the last of them."""
-    ends = [0, *(word.end for word in words)]
-    starts = [*(word.start for word in words), len(folded)]
-    return [folded[ends[i] : starts[i]] for i in range(first, last + 1)]
+def _gaps(folded: str, words: Sequence[Token], at: Sequence[int]) -> list[str]:
+    """The texts before each of `words[at]` and the one after the last of them, up to the next word."""
+    ends = [words[at[0] - 1].end if at[0] else 0, *(words[i].end for i in at)]
+    after = words[at[-1] + 1].start if at[-1] + 1 < len(words) else len(folded)
+    starts = [*(words[i].start for i in at), after]
+    return [folded[end:start] for end, start in zip(ends, starts, strict=True)]
 
 
 def _stem(gap: str) -> str:
@@ -375,12 +422,9 @@ def _in_order(
     others = at[-1] - at[0] + 1 - len(at)
     if others >= len(at):
         return None
-    ends = [words[first - 1].end if first else 0, *(words[i].end for i in at)]
-    after = words[at[-1] + 1].start if at[-1] + 1 < len(words) else len(folded)
-    starts = [*(words[i].start for i in at), after]
-    for stem, end, start in zip(phrase.stems, ends, starts, strict=True):
-        if stem not in folded[end:start]:
-            return None
+    gaps = _gaps(folded, words, at)
+    if not all(stem in gap for stem, gap in zip(phrase.stems, gaps, strict=True)):
+        return None
     return _Match(words[at[0]].start, words[at[-1]].end, loose=others > 0)
 
 

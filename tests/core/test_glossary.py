@@ -123,6 +123,20 @@ def test_a_few_other_words_may_stand_between_with_less_weight(tmp_path: Path) ->
     assert found.expand("戸籍は本籍地以外で取れるか") == []
 
 
+def test_equal_words_stand_for_one_another(tmp_path: Path) -> None:
+    found = glossary(
+        tmp_path,
+        "言い換え\t旦那｜主人\t夫｜配偶者",
+        "言い換え\tフィリピン人\t外国人",
+        "養子\t夫の連れ子\t配偶者の直系卑属",
+        "渉外\t外国人＋離婚\t本国法",
+    )
+    topics = [e.topic for e in found.expand("主人の連れ子と、フィリピン人との離婚")]
+    assert {"養子", "渉外"} <= set(topics)
+    assert [e.adds for e in found.expand("旦那の氏名")] == [("夫", "配偶者")]
+    assert found.expand("夫の氏名") == []
+
+
 def test_the_longest_match_wins(tmp_path: Path) -> None:
     found = glossary(tmp_path, "証明\t戸籍\t戸籍簿", "附票\t戸籍の附票\t住所を定めた年月日")
     assert terms(found, "戸籍の附票がほしい") == ["戸籍の附票"]
@@ -184,6 +198,7 @@ def test_a_site_row_switches_off_or_replaces_the_shipped_one(tmp_path: Path) -> 
         (["氏\t名字\t氏\t\t\t余り"], "列が 6"),
         (["氏\t名字\t氏", "氏\t名字｜苗字\t家名"], "二つあります"),
         (["氏\t!名字"], "見つかりません"),
+        (["言い換え\t旦那＋主人\t夫"], "言い換えの行"),
     ],
 )
 def test_a_malformed_row_is_named(tmp_path: Path, rows: list[str], cause: str) -> None:
