@@ -111,7 +111,8 @@ class EdgeStore(Store):
 
     def close(self) -> None:
         """Release the directory. Closing twice is harmless."""
-        self._shard.close()
+        with _engine_errors(self.path):
+            self._shard.close()
 
     def _create_indexes(self) -> None:
         present = self._shard.info().payload_schema
