@@ -236,8 +236,11 @@ _SHORT = re.compile(
     rf"|(?<=[{KANJI_NUMERALS}])(?P<short_paragraph>[0-9]+))?(?! ?{_COUNTER}|[0-9a-z]|[.,][0-9])"
 )
 _PART = re.compile(rf"{_PARAGRAPH}?{_ITEM}?")
+_MORE_PARAGRAPHS = re.compile(
+    r"(?=[①-⑳・、,])[・、,]?((?P<circled>[①-⑳])|(?P<roman>i{1,3}|iv|vi{0,3}|ix|x)(?![a-z]))"
+)
 _CANDIDATE = re.compile(
-    r"(?P<whole>この(?:法律|政令|省令|規則)|[本同]法)(?!律?第|律?[0-9])"
+    rf"(?P<whole>この(?:法律|政令|省令|規則)|(?<![{_KANJI}])[本同]法)(?!律?第|律?[0-9])"
     rf"|(?P<step>[前次])(?P<steps>{_N})?(?P<unit>[条項])(?![例件約目])"
     r"|(?P<same>同[条項]|本条)(?![例件約目])"
     r"|(?P<items>前各号)"
@@ -270,6 +273,8 @@ _CITED_BEFORE = re.compile(
 _LAST_WORDS = re.compile(
     r"法律(?:施行令|施行規則)?|政令|省令|規則|条例|条約|規程|協定|準則|要綱|特例法|施行令|施行規則"
 )
+_THIS_LAW = re.compile(rf"(?:この(?:法律|政令|省令|規則)|(?<![{_KANJI}])本法)$")
+_SAME_LAW = re.compile(rf"(?<![{_KANJI}])同(?:法(?:施行令|施行規則)?|令|規則|省令|政令|条例)$")
 _NEW_LAW = {
     "新",
     "現行",
@@ -349,17 +354,17 @@ class _Scan:
 
     def run(self) -> list[tuple[Mention, bool]]:
         """All mentions in order, each with whether it depends on its place."""
-        precedents = [(m, r) for m in _precedent().finditer(self.folded) if (r := _as_precedent(m))]
+        notices = list(_precedents(self.folded))
         at = 0
         for candidate in _CANDIDATE.finditer(self.folded):
-            while precedents and precedents[0][0].start() <= candidate.start():
-                match, reference = precedents.pop(0)
-                self.found.append(_Found(reference, match.start(), match.end()))
-                at = max(at, match.end())
+            while notices and notices[0].start <= candidate.start():
+                self.found.append(notices.pop(0))
+                at = max(at, self.found[-1].end)
             if candidate.start() >= at:
                 before = len(self.found)
                 self._read(candidate)
                 at = max([at, *(f.end for f in self.found[before:])])
+        self.found += notices
         mentions = [(self._mention(f, f.reference), f.relative) for f in self.found if f.reference]
         return sorted(mentions, key=lambda pair: (pair[0].start, pair[0].end))
 
@@ -462,9 +467,19 @@ class _Scan:
             for between in _between(before.reference, reference):
                 self.found.append(_Found(between, before.start, end, owner.relative))
         self.found.append(_Found(reference, owner.start, end, owner.relative))
+        if match["circled"] or match["roman"]:
+            self._more_paragraphs(reference, owner.relative)
         # 同法 is the law named last, never the one a bare article belongs to.
         if owner.start < match.start() and not owner.relative:
             self.named = reference.law
+
+    def _more_paragraphs(self, reference: Reference, relative: bool) -> None:
+        """The other paragraphs of 民819①③ or 戸27の2Ⅰ・Ⅱ."""
+        for match in iter(lambda: _MORE_PARAGRAPHS.match(self.folded, self.found[-1].end), None):
+            more = _with_part(replace(reference, item=None), match)
+            if more is None:
+                return
+            self.found.append(_Found(more, match.end() - len(match[1]), match.end(), relative))
 
     # --- references that depend on their place
 
@@ -602,14 +617,13 @@ class _Scan:
             start = max(text.rfind("「", 0, at), text.rfind("『", 0, at))
             quoted = _names().get(text[start + 1 : at - 1])
             return _Owner(quoted, start) if start >= 0 and quoted else None
-        for own in ("この法律", "この政令", "この省令", "この規則", "本法"):
-            if text.endswith(own, 0, at):
-                return _Owner(self.law, at - len(own))
-        same = re.compile(r"同(?:法|令|規則|省令|政令|条例|法施行令|法施行規則)$").search(
-            text, at - 8 if at > 8 else 0, at
-        )
+        own = _THIS_LAW.search(text, max(0, at - 6), at)
+        if own:
+            return _Owner(self.law, own.start())
+        same = _SAME_LAW.search(text, max(0, at - 8), at)
         if same:
-            return _Owner(self.named if same[0] == "同法" else "", same.start(), relative=True)
+            law = self.named if same[0] == "同法" else ""
+            return _Owner(law, same.start(), relative=True)
         name, start = self._longest_name(at)
         run = self._run_before(start)
         if name:
@@ -724,7 +738,7 @@ def _with_part(base: Reference, match: re.Match[str]) -> Reference | None:
     """`base` with the paragraph and item of the match."""
     parts = match.groupdict()
     reference = base
-    if parts["paragraph"] or parts.get("short_paragraph"):
+    if parts.get("paragraph") or parts.get("short_paragraph"):
         paragraph = parse_number(parts["paragraph"] or parts["short_paragraph"])
         if not paragraph:
             return None
@@ -733,7 +747,7 @@ def _with_part(base: Reference, match: re.Match[str]) -> Reference | None:
         reference = replace(reference, paragraph=ord(parts["circled"]) - ord("①") + 1)
     elif parts["roman"]:
         reference = replace(reference, paragraph=_ROMAN[parts["roman"]])
-    if parts["item"] or parts.get("short_item"):
+    if parts.get("item") or parts.get("short_item"):
         item = _joined(parts["item"] or parts["short_item"], parts["item_branch"] or "")
         if not item:
             return None
@@ -777,49 +791,56 @@ def _neighbours(article: str, steps: range, articles: tuple[str, ...]) -> list[s
 
 # --- precedents ----------------------------------------------------------------------------
 
+# 民一〇〇号 is number 100 of 民, not number 00 of 民一: no number begins with a zero.
+_NONZERO = KANJI_NUMERALS.translate(dict.fromkeys(map(ord, "〇○◯零")))
 _OFFICE = (
-    r"民事?(?:甲|乙|丙|刑|行甲|行乙|行)(?:発)?"
-    rf"|民(?:事 ?)?(?:\([一二三四五六1-6]\)|[一二三四五六](?=発|[ 第]|[{KANJI_NUMERALS[3:]}0-9]))(?:発)?|民(?:事 ?)?[1-6](?=発? ?第)(?:発)?|民(?:事局?)?(?=第)"
+    r"(?:民事?(?:甲|乙|丙|刑|行甲|行乙|行)"
+    r"|民(?:事 ?)?\([一二三四五六1-6]\)"
+    rf"|民(?:事 ?)?[一二三四五六](?=発|[ 第]|[{_NONZERO}0-9])"
+    r"|民(?:事 ?)?[1-6](?=発? ?第)"
+    r"|民(?:事局?)?(?=第|[0-9]))発?"
 )
+_DAY = (
+    rf"(?:(?P<era>{_ERA_NAMES}|[明大昭平令]|[mtshr]\.?) ?(?P<year>元|{_N})"
+    r"|(?P<western>(?:18|19|20)[0-9]{2})) ?[年.・] ?"
+    rf"(?P<month>{_N}) ?[月.・] ?(?P<day>{_N}) ?日?"
+)
+_DAY_AFTER = re.compile(rf"[ \n]{{0,3}}{_DAY}")
+_NOTICE = re.compile(
+    rf"(?:(?<![{_KANJI}{_KATAKANA}a-z0-9]){_DAY} ?(?:付け?|附け?)?の?[、 ]?)?(?:(?:法務省|司法省) ?)?"
+    rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{_N}) ?(?P<end>号?)"
+    rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{_N}) ?号)"
+    rf"(?: ?[{_KANJI}0-9()]{{0,20}}?(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
+)
+_NO_NOTICE = re.compile("法律|令$|告示|規則|条例|判決")
 
 
-@cache
-def _precedent() -> re.Pattern[str]:
-    number = _N
-    day = (
-        rf"(?<![{_KANJI}{_KATAKANA}a-z0-9])"
-        rf"(?:(?P<era>{_ERA_NAMES}|[明大昭平令]|[mtshr]\.?) ?(?P<year>元|{number})|(?P<western>(?:18|19|20)[0-9]{{2}})) ?[年.・] ?"
-        rf"(?P<month>{number}) ?[月.・] ?(?P<day>{number}) ?日? ?(?:付け?|附け?)?の?[、 ]?"
-    )
-    kind = rf"(?: ?[{_KANJI}0-9()]{{0,20}}?(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
-    return re.compile(
-        rf"(?:{day})?(?:(?:法務省|司法省) ?)?"
-        rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{number}) ?(?P<end>号?)"
-        rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{number}) ?号){kind}"
-    )
+def _precedents(text: str) -> Iterator[_Found]:
+    """Notices cited by date, office and number; the date may be missing."""
+    for match in _NOTICE.finditer(text):
+        number = parse_number(match["number"] or match["other_number"])
+        day = match if match["month"] else None
+        # A notice's own heading prints the number first and the date below it.
+        after = _DAY_AFTER.match(text, match.end()) if match["end"] and not day else None
+        if number and _is_notice(match, dated=bool(day or after)):
+            day = day or after
+            office = _office(match["office"]) if match["office"] else match["other"]
+            reference = Reference(
+                date=_iso_date(day) if day else "",
+                office=office,
+                number=str(number),
+                kind=match["kind"] or "",
+            )
+            yield _Found(reference, match.start(), after.end() if after else match.end())
 
 
-def _as_precedent(match: re.Match[str]) -> Reference | None:
-    number = parse_number(match["number"] or match["other_number"])
-    dated = match["month"] is not None
-    if not number:
-        return None
-    when = _iso_date(match) if dated else ""
-    if match["office"]:
-        sure = match["end"] or re.match(r"民事?[甲乙]", match["office"])
-        if not dated and not sure:
-            return None
-        office = _office(match["office"])
-    else:
-        # Outside the ministry's own marks only a dated notice that says what it is.
-        if (
-            not dated
-            or not match["kind"]
-            or re.search("法律|令$|告示|規則|条例|判決", match["other"])
-        ):
-            return None
-        office = match["other"]
-    return Reference(date=when, office=office, number=str(number), kind=match["kind"] or "")
+def _is_notice(match: re.Match[str], *, dated: bool) -> bool:
+    """Whether this is a notice and not an article (民767), a law's number or a counter's (第3号窓口)."""
+    if not match["office"]:
+        return dated and bool(match["kind"]) and not _NO_NOTICE.search(match["other"])
+    if re.fullmatch("民(?:事局?)?", match["office"]):
+        return bool(match["end"]) and (dated or bool(match["mark"]))
+    return dated or bool(match["end"]) or match["office"][-1] in "甲乙"
 
 
 def _office(printed: str) -> str:
