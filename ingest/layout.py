@@ -139,10 +139,13 @@ class _Run:
         return (self.v0 + self.v1) / 2
 
 
-def arrange(glyphs: Sequence[Glyph], rules: Sequence[Rule] = ()) -> Arrangement:
+def arrange(
+    glyphs: Sequence[Glyph], rules: Sequence[Rule] = (), *, ruby_ratio: float = RUBY_RATIO
+) -> Arrangement:
     """Put a page's glyphs into lines and the lines into reading order.
 
     Spaces may be missing or present in `glyphs`; order in the sequence does not matter.
+    `ruby_ratio` is the largest size of ruby as a share of the line it stands beside.
     """
     inked = _without_doubles([glyph for glyph in glyphs if not glyph.char.isspace()])
     if not inked:
@@ -154,7 +157,7 @@ def arrange(glyphs: Sequence[Glyph], rules: Sequence[Rule] = ()) -> Arrangement:
     tables = _tables(along, rules, vertical, em)
     in_table = {id(cell) for table in tables for cell in table.cells}
     cells = [cell for cell in _cells(along, vertical) if not _taken(cell, in_table)]
-    runs = _with_ruby(_link(cells))
+    runs = _with_ruby(_link(cells), ruby_ratio)
     blocks = [_table_block(table, vertical, em) for table in tables]
     blocks += _across_blocks(across, vertical)
     rows = _order(runs, blocks, em)
@@ -387,14 +390,14 @@ def _size(cells: Sequence[_Cell]) -> float:
     return median(wide or [cell.em for cell in cells])
 
 
-def _with_ruby(runs: list[_Run]) -> list[_Run]:
+def _with_ruby(runs: list[_Run], ratio: float = RUBY_RATIO) -> list[_Run]:
     """Hand kana runs that stand close before a run of larger characters to it as readings."""
     bases = sorted(runs, key=lambda run: run.v0)
     kept: list[_Run] = []
     for run in runs:
         base = None
         if all(is_kana(cell.text) or cell.text in "・ー" for cell in run.cells):
-            base = _ruby_base(run, bases)
+            base = _ruby_base(run, bases, ratio)
         if base is None:
             kept.append(run)
         else:
@@ -402,12 +405,12 @@ def _with_ruby(runs: list[_Run]) -> list[_Run]:
     return kept
 
 
-def _ruby_base(ruby: _Run, bases: list[_Run]) -> _Run | None:
+def _ruby_base(ruby: _Run, bases: list[_Run], ratio: float) -> _Run | None:
     best: _Run | None = None
     best_gap = float("inf")
     for base in bases:
         gap = base.v0 - ruby.v1
-        if base is ruby or ruby.em >= RUBY_RATIO * base.em or abs(gap) > 0.6 * base.em:
+        if base is ruby or ruby.em >= ratio * base.em or abs(gap) > 0.6 * base.em:
             continue
         if ruby.u1 < base.u0 - base.em or ruby.u0 > base.u1 + base.em:
             continue
@@ -495,15 +498,30 @@ def _low_stretches(cover: list[int], limit: float) -> list[tuple[int, int]]:
 
 
 def _parts_columns(runs: list[_Run], left: float, low: float, high: float, em: float) -> bool:
-    """Running text stands on both sides: lines that fill the width up to the gutter, and long ones after it."""
+    """Whether running text stands on both sides of a free strip.
+
+    Text set to a measure fills its lines up to the gutter. Ragged text does not, but
+    then lines begin flush on both sides and are of a kind; cells of a table are shorter
+    and stand level with one another.
+    """
     before = [run for run in runs if run.u0 >= left - em and run.u1 <= low + em]
     after = [run for run in runs if run.u0 >= high - em]
     if len(before) < 3 or not after or low - left < _MIN_COLUMN * em:
         return False
-    full = [run for run in before if run.u1 > low - 2.5 * em and run.u0 < left + 3 * em]
-    if len(full) < 0.35 * len(before):
+    if max(run.u1 - run.u0 for run in after) < _MIN_COLUMN * em:
         return False
-    return max(run.u1 - run.u0 for run in after) >= _MIN_COLUMN * em
+    full = [run for run in before if run.u1 > low - 2.5 * em and run.u0 < left + 3 * em]
+    if len(full) >= 0.35 * len(before):
+        return True
+    level = sum(any(abs(run.middle - other.middle) < 0.2 * em for other in before) for run in after)
+    flush = sum(run.u0 < high + 2.2 * em for run in after)
+    long_enough = median(run.u1 - run.u0 for run in before + after) >= _MIN_COLUMN * em
+    return (
+        len(after) >= 3
+        and flush >= 0.6 * len(after)
+        and long_enough
+        and (level < 0.5 * len(after) or high - low > 3 * em)
+    )
 
 
 def _column(runs: list[_Run], em: float) -> list[Row]:
@@ -615,7 +633,7 @@ def _space(before: _Cell, after: _Cell, gap: float, usual: float, readings: list
         if extra >= 0.7:
             return "\u3000"
         both = is_wide(before.text) and is_wide(after.text)
-        return " " if both and extra >= 0.24 and after.text not in _CLOSING else ""
+        return " " if extra >= (0.24 if both else 0.42) and after.text not in _CLOSING else ""
     return " " if gap > 0.17 * em else ""
 
 

@@ -35,11 +35,13 @@ _KNOWN = {kind.code: kind for kind in (errors.UnreadableFile, errors.UnknownForm
 class Limits:
     """What reading one file may use.
 
-    `memory` and `output` are bytes, times are seconds. `stall` is how long the child
+    `memory`, `ocr_memory` (allowed once a picture has to be read) and `output` are
+    bytes, times are seconds. `stall` is how long the child
     may be silent, that is, the longest one page may take.
     """
 
     memory: int = 2 << 30
+    ocr_memory: int = 4 << 30
     cpu: int = 7200
     wall: int = 7200
     stall: int = 120
@@ -255,7 +257,8 @@ def _document(fields: dict[str, Any], pages: list[Page]) -> Document:
 def _child() -> None:
     """Read one request from standard input and answer on standard output."""
     request = json.loads(sys.stdin.buffer.read())
-    resource.setrlimit(resource.RLIMIT_AS, (request["memory"], request["memory"]))
+    memory, ceiling = request["memory"], max(request["memory"], request["ocr_memory"])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, ceiling))
     resource.setrlimit(resource.RLIMIT_CPU, (request["cpu"], request["cpu"] + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 20, 256 << 20))

@@ -260,6 +260,7 @@ def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
             slots[best.edge.slot] += 1
             _take(best)
     _sheets(edges, slots)
+    _drop_strays(drafts)
     _fill_between(drafts)
 
 
@@ -331,6 +332,17 @@ def _fill_between(drafts: Sequence[PageDraft]) -> None:
             for position in range(a + 1, b):
                 if not drafts[position].label:
                     drafts[position].label = str(int(before.label) + position - a)
+
+
+def _drop_strays(drafts: Sequence[PageDraft]) -> None:
+    """A number that fits neither neighbour, where these fit each other, is not the page's."""
+    known = [(position, draft) for position, draft in enumerate(drafts) if draft.label.isdecimal()]
+    for (a, before), (b, here), (c, after) in zip(known, known[1:], known[2:], strict=False):
+        if not before.label:
+            continue
+        step = int(after.label) - int(before.label)
+        if step == c - a <= 4 and int(here.label) - int(before.label) != b - a:
+            here.label = ""
 
 
 def _fall_back(drafts: Sequence[PageDraft], file_labels: Sequence[str]) -> None:

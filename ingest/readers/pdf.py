@@ -18,11 +18,15 @@ import pypdfium2.raw as raw
 
 from app.core.book import Document, OutlineItem, Page
 from ingest.layout import Glyph, Rule, arrange
+from ingest.readers import ocr
 from ingest.readers.faults import broken, locked, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages
 
 MIN_READABLE = 0.9
 """Below this share of Japanese and Latin characters a page's text counts as garbage."""
+
+PICTURE_ONLY = "画像のみ"
+"""The warning of a page that shows pictures and holds no text."""
 
 _TINY = 1.5  # points; smaller text is not meant to be read
 _MAX_RULES = 2000
@@ -56,7 +60,10 @@ def read_pdf(
             raise too_many_pages(path, count, max_pages)
         drafts = []
         for index in range(count):
-            drafts.append(_draft(pdf, index))
+            draft = _draft(pdf, index)
+            if not _has_good_text(draft) and ocr.available():
+                draft = _recognised(pdf, draft)
+            drafts.append(draft)
             if on_page is not None:
                 on_page(index + 1, count)
         pages = finish_pages(drafts, file_labels=_file_labels(pdf))
@@ -72,6 +79,23 @@ def read_pdf(
         )
     finally:
         pdf.close()
+
+
+def _has_good_text(draft: PageDraft) -> bool:
+    """False for pictures without text and for text that is garbage; true for a blank page."""
+    return PICTURE_ONLY not in draft.warnings and draft.confidence is None
+
+
+def _recognised(pdf: pdfium.PdfDocument, draft: PageDraft) -> PageDraft:
+    """The page read from its picture, or as it was where that finds nothing."""
+    page = pdf[draft.index]
+    try:
+        scale = min(ocr.DPI / 72, ocr.MAX_SIDE / max(page.get_size()))
+        image = page.render(scale=scale, rev_byteorder=True).to_numpy().copy()
+    finally:
+        page.close()
+    found = ocr.recognised(image[:, :, :3], draft.index, 72 * scale)
+    return found if found.rows else draft
 
 
 def _open(path: Path, password: str | None) -> pdfium.PdfDocument:
@@ -150,7 +174,7 @@ def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
     if hidden:
         warnings.append(f"見えない文字を{hidden}字除きました")
     if not arrangement.rows and objects.images:
-        warnings.append("画像のみ")
+        warnings.append(PICTURE_ONLY)
     if layer and arrangement.rows:
         warnings.append("OCRによる透明な文字の層を読みました")
     share = readable_share("".join(row.text for row in arrangement.rows))

@@ -1,0 +1,230 @@
+"""Pictures of pages → rows, with the optional `rapidocr` (its models come in the wheel).
+
+The engine finds and reads lines; their order, direction and ruby are decided by
+`ingest.layout`, as for text PDFs. Lengths here are pixels unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from app.core.book import Document
+from ingest.layout import Arrangement, Glyph, arrange, is_wide
+from ingest.readers.faults import broken, empty, pictures_only, too_many_pages
+from ingest.readers.pages import PageDraft, finish_pages
+from ingest.readers.strokes import Word, repaired
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Image = np.ndarray[Any, np.dtype[np.uint8]]
+
+DPI = 200
+"""Resolution at which pages are read; more does not read better."""
+
+MAX_SIDE = 5000
+"""Pixels; larger pages are read at a lower resolution."""
+
+REVIEW = 0.95
+NOT_EVIDENCE = 0.85
+# forms no Japanese book prints, read in place of the kanji they resemble
+_LOOKALIKES = str.maketrans({"腾": "謄", "户": "戸", "团": "団", "录": "録", "证": "証"})
+_RUBY_RATIO = 0.78  # the engine's boxes are padded, which makes ruby look larger
+_MAX_PIXELS = 60_000_000
+
+OnPage = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One line as the engine read it: corner points, text and how sure it is (0 to 1)."""
+
+    corners: tuple[tuple[float, float], ...]
+    text: str
+    score: float
+
+    @property
+    def upright(self) -> bool:
+        """Whether the line runs downwards."""
+        left, top, right, bottom = self.bounds
+        return bottom - top > 1.5 * (right - left) and len(self.text) > 1
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x0, y0, x1, y1."""
+        xs = [x for x, _ in self.corners]
+        ys = [y for _, y in self.corners]
+        return (min(xs), min(ys), max(xs), max(ys))
+
+
+def available() -> bool:
+    """Whether the optional packages are installed."""
+    return all(find_spec(name) is not None for name in ("rapidocr", "onnxruntime", "cv2"))
+
+
+def read_image(path: Path, *, on_page: OnPage | None = None, max_pages: int = 10_000) -> Document:
+    """A picture file (PNG, JPEG, TIFF with one or more pages). Raises UnreadableFile and NoText."""
+    if not available():
+        raise pictures_only(path)
+    drafts = []
+    for index, count, image, dpi in _frames(path):
+        if count > max_pages:
+            raise too_many_pages(path, count, max_pages)
+        drafts.append(recognised(image, index, dpi))
+        if on_page is not None:
+            on_page(index + 1, count)
+    pages = finish_pages(drafts)
+    if not any(page.lines for page in pages):
+        raise empty(path)
+    return Document(path.stem, pages, media_type="image/*")
+
+
+def _frames(path: Path) -> Iterator[tuple[int, int, Image, float]]:
+    """Index, number of pages, picture and resolution of each page of a picture file."""
+    import numpy as np
+    import PIL.Image
+
+    PIL.Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
+    try:
+        with PIL.Image.open(path) as picture:
+            count = getattr(picture, "n_frames", 1)
+            for index in range(count):
+                picture.seek(index)
+                stated = picture.info.get("dpi", (DPI, DPI))[0]
+                dpi = float(stated) if 50 <= float(stated) <= 1200 else float(DPI)
+                colours = picture.convert("RGB")
+                if dpi > 1.3 * DPI:
+                    scale = DPI / dpi
+                    size = (round(colours.width * scale), round(colours.height * scale))
+                    colours = colours.resize(size)
+                    dpi = DPI
+                yield index, count, np.asarray(colours), dpi
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise broken(path, "画像") from error
+
+
+def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
+    """Read one page's picture (RGB, height × width × 3)."""
+    height, width = image.shape[:2]
+    readings = read_lines(image)
+    arrangement = order(readings, 72 / dpi)
+    warnings = []
+    confidence = None
+    if readings:
+        characters = sum(len(reading.text) for reading in readings) or 1
+        confidence = sum(r.score * len(r.text) for r in readings) / characters
+        if confidence < NOT_EVIDENCE:
+            warnings.append(f"文字認識が不確かで根拠に使えません({confidence:.2f})")
+        elif confidence < REVIEW:
+            warnings.append(f"文字認識の確認が必要です({confidence:.2f})")
+    return PageDraft(
+        index,
+        arrangement.rows,
+        width * 72 / dpi,
+        height * 72 / dpi,
+        vertical=arrangement.vertical,
+        extractor="rapidocr",
+        confidence=None if confidence is None else round(confidence, 3),
+        warnings=tuple(warnings),
+    )
+
+
+def read_lines(image: Image) -> list[Reading]:
+    """The lines the engine finds, in no particular order, with punctuation put back."""
+    found = _engine()(image, use_cls=False, return_word_box=True, return_single_char_box=True)
+    if found.boxes is None:
+        return []
+    readings = []
+    for corners, text, score, places in zip(
+        found.boxes, found.txts, found.scores, found.word_results, strict=True
+    ):
+        points = tuple((float(x), float(y)) for x, y in corners)
+        reading = Reading(points, text.translate(_LOOKALIKES), float(score))
+        words = [
+            Word(char, min(y for _, y in box), max(y for _, y in box)) for char, _, box in places
+        ]
+        if reading.upright and "".join(word.char for word in words) == text:
+            text = repaired(image, reading.bounds, words, _read_single)
+            reading = Reading(points, text.translate(_LOOKALIKES), float(score))
+        readings.append(reading)
+    return readings
+
+
+def _read_single(image: Image) -> tuple[str, float]:
+    """What the engine makes of one character's picture, and how sure it is."""
+    found = _engine()(image, use_det=False, use_cls=False, use_rec=True)
+    if not found.txts:
+        return "", 0.0
+    return found.txts[0], float(found.scores[0])
+
+
+@cache
+def _engine() -> Any:
+    import resource
+
+    # models need more room than reading text does: up to the hard limit
+    _, ceiling = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
+    from rapidocr import RapidOCR
+
+    return RapidOCR(
+        params={
+            "Global.log_level": "error",
+            "EngineConfig.onnxruntime.intra_op_num_threads": 2,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )
+
+
+def order(readings: list[Reading], scale: float) -> Arrangement:
+    """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight."""
+    tilt = _tilt(readings)
+    glyphs = [glyph for reading in readings for glyph in _glyphs(_straight(reading, tilt), scale)]
+    return arrange(glyphs, ruby_ratio=_RUBY_RATIO)
+
+
+def _tilt(readings: list[Reading]) -> float:
+    """The angle by which the page's lines run off, in radians; the median of the long ones."""
+    angles = []
+    for reading in readings:
+        corners = reading.corners
+        (ax, ay), (bx, by) = (
+            (corners[0], corners[3]) if reading.upright else (corners[0], corners[1])
+        )
+        length = math.hypot(bx - ax, by - ay)
+        if len(reading.text) >= 8 and length > 0:
+            off = (ax - bx) / length if reading.upright else (by - ay) / length
+            angles.append(math.asin(max(-1.0, min(1.0, off))))
+    return median(angles) if len(angles) >= 3 else 0.0
+
+
+def _straight(reading: Reading, tilt: float) -> Reading:
+    if abs(tilt) < 0.001:
+        return reading
+    cos, sin = math.cos(-tilt), math.sin(-tilt)
+    corners = tuple((x * cos - y * sin, x * sin + y * cos) for x, y in reading.corners)
+    return Reading(corners, reading.text, reading.score)
+
+
+def _glyphs(reading: Reading, scale: float) -> Iterator[Glyph]:
+    """The line's characters spread evenly over its box: enough to order lines by."""
+    x0, y0, x1, y1 = (value * scale for value in reading.bounds)
+    upright = reading.upright
+    em = 0.85 * (x1 - x0 if upright else y1 - y0)
+    weights = [1.0 if is_wide(char) or not char.isascii() else 0.5 for char in reading.text]
+    place = y0 if upright else x0
+    step = ((y1 - y0) if upright else (x1 - x0)) / (sum(weights) or 1.0)
+    for char, weight in zip(reading.text, weights, strict=True):
+        after = place + weight * step
+        if upright:
+            yield Glyph(char, x0, place, x1, after, em, turned=weight < 1)
+        else:
+            yield Glyph(char, place, y0, after, y1, em)
+        place = after
