@@ -38,10 +38,10 @@ _TOGETHER = "＋"
 _OFF = "!"
 _ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
 _KANJI = re.compile(r"[一-鿿々]")
+_PREFIX = 3
 _NEGATING = ("未", "非", "不", "無")
-_PARTICLES = re.compile(
-    r"^(?:から|まで|より|たく|たい|だっ|です|ます|する|しな(?=が)|[をがはもとのへやにでてたかしさせれられなんだ])+"
-)
+# What the analyser leaves out and yet changes the matter: くれる, もらう, なる, ない.
+_LEFT_OUT = ("くれ", "もら", "な[るりっろれ]", "な[いくかけ]|ず|ぬ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,9 @@ class Expansion:
 class _Phrase:
     """How a phrase is recognised: by spelling, or by normal forms and what stands between them.
 
-    `stems[i]` must occur in the text before form `i` (the last one: after the last
-    form), where the analyser leaves out dependent verbs and negation (認知し｜てくれない).
+    The pattern `stems[i]` must occur in the text before form `i` (the last one: after
+    the last form), where the analyser leaves out dependent verbs and negation
+    (認知し｜てくれない).
     The forms of what has several words are `levelled` by the rows `SAME`.
     """
 
@@ -152,11 +153,15 @@ class Glossary:
         found = self._find(folded)
         spans = {match for matches in found.values() for match in matches}
         exact = [span for span in spans if not span.loose]
-        outer = {span for span in spans if not any(span.within(other) for other in exact)}
+        alone = {
+            span
+            for span in spans
+            if not _in_a_compound(span, folded) and not any(span.within(o) for o in exact)
+        }
         result: dict[tuple[int, bool], Expansion] = {}
         for phrase in found:
             for rule in self._rules[phrase]:
-                place = _place(rule, found, outer)
+                place = _place(rule, found, alone)
                 if place is None:
                     continue
                 start, end = original_span(offsets, place.start, place.end, len(question))
@@ -176,7 +181,7 @@ class Glossary:
             self._formed(folded, words, levelled=False),
             self._formed(folded, self._levelled(words), levelled=True),
         ):
-            if _stands_alone(match, folded):
+            if match.start == 0 or folded[match.start - 1] not in _NEGATING:
                 places = found.setdefault(number, [])
                 if match not in places:
                     places.append(match)
@@ -188,14 +193,12 @@ class Glossary:
         for start in range(len(folded)):
             if start in inside:
                 continue
-            for number in self._by_spelling.get(folded[start : start + 2], ()):
-                spelling = self._phrases[number].spelling
-                end = start + len(spelling)
-                if end not in inside and folded.startswith(spelling, start):
-                    yield number, _Match(start, end)
-            for number in self._by_spelling.get(folded[start], ()):
-                if start + 1 not in inside:
-                    yield number, _Match(start, start + 1)
+            for length in range(1, _PREFIX + 1):
+                for number in self._by_spelling.get(folded[start : start + length], ()):
+                    spelling = self._phrases[number].spelling
+                    end = start + len(spelling)
+                    if end not in inside and folded.startswith(spelling, start):
+                        yield number, _Match(start, end)
 
     def _formed(
         self, folded: str, words: Sequence[Token], *, levelled: bool
@@ -229,7 +232,7 @@ class Glossary:
             self._ids[key] = number = len(self._phrases)
             self._phrases.append(phrase)
             self._rules.append([])
-            self._by_spelling.setdefault(phrase.spelling[:2], []).append(number)
+            self._by_spelling.setdefault(phrase.spelling[:_PREFIX], []).append(number)
         return self._ids[key]
 
     def _phrase(self, text: str, level: bool) -> _Phrase:
@@ -389,20 +392,19 @@ def _gaps(folded: str, words: Sequence[Token], at: Sequence[int]) -> list[str]:
 
 
 def _stem(gap: str) -> str:
-    """What of a gap carries meaning: its kanji, else the two letters after the particles."""
-    rest = _PARTICLES.sub("", gap)
-    kanji = _KANJI.search(rest)
-    return kanji[0] if kanji else rest[:2]
+    """A pattern for what of a gap carries meaning: a dependent verb or a negation, else empty."""
+    kanji = _KANJI.search(gap)
+    if kanji:
+        return kanji[0]
+    return next((pattern for pattern in _LEFT_OUT if re.search(pattern, gap)), "")
 
 
-def _stands_alone(match: _Match, folded: str) -> bool:
-    """False inside a longer word: 成年 in 未成年, a single 氏 in 婚氏続称."""
-    before = folded[match.start - 1] if match.start else " "
-    after = folded[match.end] if match.end < len(folded) else " "
-    if before in _NEGATING:
+def _in_a_compound(match: _Match, folded: str) -> bool:
+    """Whether a single character stands against a kanji: 氏 in 婚氏続称."""
+    if match.end - match.start > 1:
         return False
-    single = match.end - match.start == 1
-    return not (single and (_KANJI.match(before) or _KANJI.match(after)))
+    around = folded[max(match.start - 1, 0) : match.start] + folded[match.end : match.end + 1]
+    return _KANJI.search(around) is not None
 
 
 def _in_order(
@@ -422,23 +424,23 @@ def _in_order(
     others = at[-1] - at[0] + 1 - len(at)
     if others >= len(at):
         return None
-    gaps = _gaps(folded, words, at)
-    if not all(stem in gap for stem, gap in zip(phrase.stems, gaps, strict=True)):
-        return None
+    if any(phrase.stems):
+        gaps = _gaps(folded, words, at)
+        if not all(map(re.search, phrase.stems, gaps)):
+            return None
     return _Match(words[at[0]].start, words[at[-1]].end, loose=others > 0)
 
 
-def _place(rule: _Rule, found: dict[int, list[_Match]], outer: set[_Match]) -> _Match | None:
-    """Where a rule applies: one phrase outside longer matches, or all phrases together."""
+def _place(rule: _Rule, found: dict[int, list[_Match]], alone: set[_Match]) -> _Match | None:
+    """Where a rule applies: one phrase that stands alone, or all phrases wherever they stand."""
     if len(rule.phrases) == 1:
-        places = (m for m in found[rule.phrases[0]] if m in outer)
+        places = (m for m in found[rule.phrases[0]] if m in alone)
         return min((m for m in places if rule.forward or not m.loose), default=None)
     if not all(phrase in found for phrase in rule.phrases):
         return None
     parts = [min(found[phrase]) for phrase in rule.phrases]
-    return _Match(
-        min(m.start for m in parts), max(m.end for m in parts), any(m.loose for m in parts)
-    )
+    start, end = min(m.start for m in parts), max(m.end for m in parts)
+    return _Match(start, end, any(m.loose for m in parts))
 
 
 def _before(expansion: Expansion, other: Expansion | None) -> bool:
