@@ -361,9 +361,8 @@ class _Scan:
                 self.found.append(notices.pop(0))
                 at = max(at, self.found[-1].end)
             if candidate.start() >= at:
-                before = len(self.found)
                 self._read(candidate)
-                at = max([at, *(f.end for f in self.found[before:])])
+                at = max(at, self.found[-1].end if self.found else 0)
         self.found += notices
         mentions = [(self._mention(f, f.reference), f.relative) for f in self.found if f.reference]
         return sorted(mentions, key=lambda pair: (pair[0].start, pair[0].end))
@@ -459,6 +458,9 @@ class _Scan:
         )
 
     def _add(self, reference: Reference, owner: _Owner, match: re.Match[str]) -> None:
+        # Some laws carry an article in their very name: 戸籍法附則第三条第一項の戸籍の改製に関する省令.
+        while owner.start < match.start() and self.found and self.found[-1].start >= owner.start:
+            self.found.pop()
         before = self._linked(match.start())
         end = match.end()
         if before and before.reference and _RANGE.search(self.folded[before.end : match.start()]):
