@@ -15,8 +15,8 @@ _TABLE = re.compile(r"\s*\|")
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-{2,}[\s:|-]*$")
 _RULE = re.compile(r"\s*([-*_])(\s*\1){2,}\s*$")
 _ITEM = re.compile(r"\s*([-*+]|\d{1,3}[.)])\s+")
-_BULLET = re.compile(r"\s*[-*+]\s+")
-_QUOTE = re.compile(r"\s*(>\s?)+")
+_BULLET = re.compile(r"^\s*[-*+]\s+")
+_QUOTE = re.compile(r"^\s*(>\s?)+")
 _META = re.compile(r"([a-z_]+)\s*:\s*(.*)$")
 _FIELDS = frozenset(
     ["title", "edition", "authors", "publisher", "published", "isbn", "as_of", "shelf"]

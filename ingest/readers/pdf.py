@@ -430,8 +430,7 @@ def _metadata(pdf: pdfium.PdfDocument) -> dict[str, str]:
 
 def clean_text(text: str) -> str:
     """A string from the file's own dictionary: control characters dropped, 16-bit EUC repaired."""
-    text = "".join(char for char in text if char.isprintable()).strip()
-    return _euc_repaired(text)
+    return "".join(char for char in _euc_repaired(text) if char.isprintable()).strip()
 
 
 def _euc_repaired(text: str) -> str:

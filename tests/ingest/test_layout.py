@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.layout import Glyph, Rule, arrange
+
+
+def glyph(char: str, x: float, y: float, em: float = 10.0) -> Glyph:
+    width = em / 2 if char.isascii() else em
+    return Glyph(char, x, y, x + width, y + em, em)
+
+
+def across(text: str, x: float, y: float, em: float = 10.0) -> list[Glyph]:
+    glyphs = []
+    for char in text:
+        glyphs.append(glyph(char, x, y, em))
+        x = glyphs[-1].x1
+    return glyphs
+
+
+def down(text: str, x: float, y: float, em: float = 10.0) -> list[Glyph]:
+    return [glyph(char, x, y + em * number, em) for number, char in enumerate(text)]
+
+
+def texts(glyphs: list[Glyph], rules: list[Rule] | None = None) -> list[str]:
+    return [row.text for row in arrange(glyphs, rules or []).rows]
+
+
+LINES = [
+    "戸籍に関する届出は本籍地で",
+    "これをしなければならないと",
+    "定められているが所在地でも",
+    "差し支えないものとされてい",
+]
+
+
+def test_horizontal_lines_run_from_top_to_bottom():
+    glyphs = [g for n, line in enumerate(LINES) for g in across(line, 50, 50 + 18 * n)]
+    page = arrange(glyphs)
+    assert [row.text for row in page.rows] == LINES
+    assert not page.vertical
+
+
+def test_vertical_lines_run_from_right_to_left():
+    glyphs = [g for n, line in enumerate(LINES) for g in down(line, 300 - 18 * n, 50)]
+    page = arrange(glyphs)
+    assert [row.text for row in page.rows] == LINES
+    assert page.vertical
+
+
+def test_upper_tier_is_read_before_the_lower():
+    upper = [g for n, line in enumerate(LINES) for g in down(line, 300 - 18 * n, 50)]
+    lower = [g for n, line in enumerate(LINES) for g in down(line[::-1], 300 - 18 * n, 205)]
+    assert texts(lower + upper) == LINES + [line[::-1] for line in LINES]
+
+
+def test_left_column_is_read_before_the_right():
+    left = [g for n, line in enumerate(LINES) for g in across(line, 50, 50 + 15 * n)]
+    right = [g for n, line in enumerate(LINES) for g in across(line[::-1], 200, 57 + 15 * n)]
+    assert texts(right + left) == LINES + [line[::-1] for line in LINES]
+
+
+def test_heading_over_both_columns_comes_first():
+    left = [g for n, line in enumerate(LINES) for g in across(line, 50, 80 + 15 * n)]
+    right = [g for n, line in enumerate(LINES) for g in across(line[::-1], 200, 80 + 15 * n)]
+    head = across("第一章　届出の通則と届出期間の計算".replace("　", ""), 60, 50, 14)
+    assert texts(left + right + head)[0] == "第一章届出の通則と届出期間の計算"
+
+
+def test_ruby_stands_apart_from_its_base():
+    glyphs = across("嫡出子の出生の届出", 50, 50) + across("ちゃくしゅつし", 49, 44, 4.6)
+    (row,) = arrange(glyphs).rows
+    assert row.text == "嫡出子の出生の届出"
+    assert [(row.text[r.start : r.end], r.text) for r in row.ruby] == [("嫡出子", "ちゃくしゅつし")]
+
+
+def test_ruby_wider_than_its_kanji_leaves_no_space_in_the_word():
+    glyphs = [glyph("宿", 54, 50), glyph("直", 72, 50), *across("の者が受領した", 86, 50)]
+    glyphs += across("しゅくちょく", 52, 45, 5.5)
+    assert texts(glyphs) == ["宿直の者が受領した"]
+
+
+def test_digits_side_by_side_in_vertical_text_keep_their_order():
+    glyphs = [*down("昭和", 100, 50), glyph("3", 100, 70), glyph("9", 105, 70)]
+    glyphs += down("年六月三十日回答", 100, 80)
+    assert texts(glyphs) == ["昭和39年六月三十日回答"]
+
+
+def test_wide_gap_becomes_a_full_width_space():
+    assert texts(across("第一条", 50, 50) + across("届書の記載は", 90, 50)) == [
+        "第一条　届書の記載は"
+    ]
+
+
+def test_characters_printed_twice_are_read_once():
+    bold = across("第二章出生届", 50, 50)
+    twice = bold + [Glyph(g.char, g.x0 + 0.3, g.y0, g.x1 + 0.3, g.y1, g.em) for g in bold]
+    assert texts(twice) == ["第二章出生届"]
+
+
+def test_horizontal_head_over_vertical_text_is_its_own_line():
+    glyphs = [g for n, line in enumerate(LINES) for g in down(line, 300 - 18 * n, 60)]
+    glyphs += across("第一章総則", 60, 20, 7)
+    rows = arrange(glyphs).rows
+    assert [row.text for row in rows if row.across] == ["第一章総則"]
+    assert [row.text for row in rows if not row.across] == LINES
+
+
+def grid(xs: list[float], ys: list[float]) -> list[Rule]:
+    rules = [Rule(xs[0], y, xs[-1], y) for y in ys]
+    return rules + [Rule(x, ys[0], x, ys[-1]) for x in xs]
+
+
+def test_table_is_read_row_by_row_with_whole_cells():
+    glyphs = across("区分", 55, 55) + across("手数料", 155, 55)
+    glyphs += (
+        across("除籍謄本改製", 55, 75) + across("原戸籍謄本", 55, 87) + across("七百円", 155, 81)
+    )
+    rows = arrange(glyphs, grid([50, 150, 250], [50, 70, 102])).rows
+    assert [row.text for row in rows] == ["区分　手数料", "除籍謄本改製原戸籍謄本　七百円"]
+    assert all(row.table for row in rows)
+
+
+def test_vertical_table_has_its_first_row_at_the_right():
+    glyphs = down("区分", 135, 55) + down("手数料", 135, 125)
+    glyphs += down("謄本", 105, 55) + down("七百円", 105, 125)
+    glyphs += [g for n, line in enumerate(LINES) for g in down(line, 300 - 18 * n, 50)]
+    rows = arrange(glyphs, grid([90, 120, 150], [50, 120, 180])).rows
+    assert [row.text for row in rows if row.table] == ["区分　手数料", "謄本　七百円"]
+
+
+def test_empty_page():
+    assert arrange([]).rows == ()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_order_of_drawing_does_not_matter(shuffler: random.Random, vertical: bool):
+    place = down if vertical else across
+    glyphs = []
+    for n, line in enumerate(LINES):
+        x, y = (300 - 18 * n, 50) if vertical else (50, 50 + 18 * n)
+        glyphs += place(line, x, y)
+    expected = arrange(glyphs)
+    shuffler.shuffle(glyphs)
+    assert arrange(glyphs) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            glyph,
+            st.sampled_from("戸籍アあ(1。ー"),
+            st.floats(0, 400),
+            st.floats(0, 600),
+            st.floats(2, 40),
+        ),
+        max_size=40,
+    )
+)
+def test_scattered_characters_are_neither_lost_nor_invented(glyphs: list[Glyph]):
+    rows = arrange(glyphs).rows
+    read = sorted(char for row in rows for char in row.text if not char.isspace())
+    readings = sorted(char for row in rows for ruby in row.ruby for char in ruby.text)
+    assert len(read) + len(readings) <= len(glyphs)
+    assert set(read) <= {g.char for g in glyphs}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_characters(count: int):
+    assert texts(across("戸籍"[:count], 50, 50)) == ["戸籍"[:count]]
