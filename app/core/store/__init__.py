@@ -7,9 +7,9 @@ contract: `app.core.store.edge.EdgeStore` (embedded, the default) and
 
 Scores. A sparse leg scores a passage with the sum over shared tokens of
 query value · passage value · ln(1 + (N - n + 0.5) / (n + 0.5)), where N counts the points
-that have the vector and n those that have the token. Both are counted over points that
-are neither deleted nor in `Where.hidden`, and never depend on the other filters, so scores
-stay comparable while a new generation is being written. A dense leg scores with the cosine.
+that have the vector and n those that have the token. They never depend on the filters,
+and leave out hidden points, so scores stay comparable while a new generation is written.
+A dense leg scores with the cosine.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from app.core.errors import StoreUnavailable
 
 DENSE = "dense"
 KEYWORD_FIELDS = ("book_id", "shelf", "edition", "about", "cites")
-INTEGER_FIELDS = ("generation", "valid_from", "valid_to")
+INTEGER_FIELDS = ("generation",)
 ID_FIELDS = ("passage_id", "generation")
-LAYOUT = 1  # raise it when the fields of a point change: stores of another layout are rebuilt
+LAYOUT = 2  # raise it when the fields of a point change: stores of another layout are rebuilt
 
 REBUILD_HINT = "検索索引を作り直してください。本と台帳の内容は失われません。"
 
@@ -52,8 +52,7 @@ class Sparse:
 class Point:
     """One passage of one generation as the engine holds it.
 
-    `about` are the reference ids the passage is, `cites` those it mentions. `valid_from`
-    and `valid_to` are days as yyyymmdd, both inclusive, 0 and 99999999 where open.
+    `about` are the reference ids the passage is, `cites` those it mentions.
     `sparse` maps vector names to vectors; `dense` is the one dense vector, None where
     the passage has none.
     """
@@ -65,8 +64,6 @@ class Point:
     edition: str
     about: tuple[str, ...] = ()
     cites: tuple[str, ...] = ()
-    valid_from: int = 0
-    valid_to: int = 99999999
     sparse: Mapping[str, Sparse] = field(default_factory=dict)
     dense: Sequence[float] | None = None
 
@@ -117,7 +114,7 @@ class Where:
     """Which points count. Fields are joined by AND, the values inside a field by OR.
 
     An empty field restricts nothing: a caller that may see no shelf at all must not
-    ask. `valid_on` is a day as yyyymmdd; `hidden` are generations that stay invisible.
+    ask. `hidden` are generations that stay invisible.
     """
 
     books: tuple[str, ...] = ()
@@ -125,7 +122,6 @@ class Where:
     editions: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
     cites: tuple[str, ...] = ()
-    valid_on: int | None = None
     hidden: tuple[int, ...] = ()
 
     def keywords(self) -> list[tuple[str, list[str]]]:
@@ -228,8 +224,6 @@ def payload(point: Point) -> dict[str, object]:
         "edition": point.edition,
         "about": list(point.about),
         "cites": list(point.cites),
-        "valid_from": point.valid_from,
-        "valid_to": point.valid_to,
     }
 
 

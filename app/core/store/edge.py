@@ -58,6 +58,7 @@ class EdgeStore(Store):
         with _engine_errors(path):
             self._shard = engine.EdgeShard.load(str(_shard(path)), _config(schema))
             self._create_indexes()
+        self._has_deleted = _deleted_mark(path).exists()
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points and flush them to disk; batches of 256 are each written whole or not."""
@@ -74,7 +75,7 @@ class EdgeStore(Store):
         asked = [leg for leg in legs if not leg.is_empty]
         for leg in asked:
             self.schema.check_leg(leg)
-        batch = engine.QueryBatchRequest([_request(leg, where) for leg in asked])
+        batch = engine.QueryBatchRequest([self._request(leg, where) for leg in asked])
         with _engine_errors(self.path):
             answers = iter(self._shard.query_batch(batch) if asked else [])
         found: list[list[Scored]] = []
@@ -99,6 +100,8 @@ class EdgeStore(Store):
         """Remove every point of these generations; their space returns with `compact`."""
         if not generations:
             return
+        _deleted_mark(self.path).touch()
+        self._has_deleted = True
         gone = engine.Filter(must=[_any_of("generation", list(generations))])
         with _engine_errors(self.path):
             self._shard.update(engine.UpdateOperation.delete_points_by_filter(gone))
@@ -113,6 +116,23 @@ class EdgeStore(Store):
         """Release the directory. Closing twice is harmless."""
         with _engine_errors(self.path):
             self._shard.close()
+
+    def _request(self, leg: Leg, where: Where) -> engine.QueryRequest:
+        return engine.QueryRequest(
+            limit=leg.fetch,
+            query=engine.Query.Nearest(_engine_vector(leg.query), using=leg.using),
+            filter=_filter(where),
+            params=self._params(leg, where),
+            with_payload=list(ID_FIELDS),
+        )
+
+    def _params(self, leg: Leg, where: Where) -> engine.SearchParams:
+        if isinstance(leg.query, Sparse) and (where.hidden or self._has_deleted):
+            # Counting the visible points anew costs several times the query, so it is done
+            # only while the engine's own counts hold points that nobody may see.
+            visible = engine.Filter(must_not=_hidden(where))
+            return engine.SearchParams(idf=engine.IdfParams(corpus=visible))
+        return engine.SearchParams(exact=leg.exact)
 
     def _create_indexes(self) -> None:
         present = self._shard.info().payload_schema
@@ -170,7 +190,13 @@ def optimize_here(path: Path) -> bool:
         changed = shard.optimize()
         shard.flush()
         shard.close()
+    _deleted_mark(path).unlink(missing_ok=True)
     return changed
+
+
+def _deleted_mark(path: Path) -> Path:
+    """Exists while the engine's counts may hold deleted points."""
+    return path / "deleted"
 
 
 def _shard(path: Path) -> Path:
@@ -229,6 +255,7 @@ def _discard(path: Path) -> None:
     except StoreUnavailable:
         pass  # damaged or never filled: that is why it goes
     shutil.rmtree(shard)
+    _deleted_mark(path).unlink(missing_ok=True)
 
 
 def _config(schema: Schema) -> engine.EdgeConfig:
@@ -240,16 +267,6 @@ def _config(schema: Schema) -> engine.EdgeConfig:
     return engine.EdgeConfig(
         vectors={DENSE: dense} if schema.dense_size else None,
         sparse_vectors=dict.fromkeys(schema.sparse, words),
-    )
-
-
-def _request(leg: Leg, where: Where) -> engine.QueryRequest:
-    return engine.QueryRequest(
-        limit=leg.fetch,
-        query=engine.Query.Nearest(_engine_vector(leg.query), using=leg.using),
-        filter=_filter(where),
-        params=_params(leg, where),
-        with_payload=list(ID_FIELDS),
     )
 
 
@@ -270,10 +287,6 @@ def _engine_point(point: Point) -> engine.Point:
 
 def _filter(where: Where) -> engine.Filter:
     must: list[engine.ConditionType] = [_any_of(name, values) for name, values in where.keywords()]
-    if where.valid_on is not None:
-        day = float(where.valid_on)
-        must.append(engine.FieldCondition("valid_from", range=engine.RangeFloat(lte=day)))
-        must.append(engine.FieldCondition("valid_to", range=engine.RangeFloat(gte=day)))
     return engine.Filter(must=must, must_not=_hidden(where))
 
 
@@ -283,14 +296,6 @@ def _hidden(where: Where) -> list[engine.ConditionType]:
 
 def _any_of(name: str, values: list[str] | list[int]) -> engine.FieldCondition:
     return engine.FieldCondition(name, match=engine.MatchAny(values))
-
-
-def _params(leg: Leg, where: Where) -> engine.SearchParams:
-    if not isinstance(leg.query, Sparse):
-        return engine.SearchParams(exact=leg.exact)
-    # The engine's own statistics go on counting deleted points until segments are merged.
-    visible = engine.Filter(must_not=_hidden(where))
-    return engine.SearchParams(idf=engine.IdfParams(corpus=visible))
 
 
 def _scored(point: engine.ScoredPoint) -> Scored:

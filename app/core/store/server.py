@@ -210,8 +210,8 @@ class ServerStore(Store):
 
     def _request(self, leg: Leg, where: Where) -> models.QueryRequest:
         params: models.SearchParams | None = None
-        if isinstance(leg.query, Sparse):
-            # The engine's own statistics go on counting deleted points until segments are merged.
+        if isinstance(leg.query, Sparse) and where.hidden:
+            # A server reclaims deleted points by itself; hidden ones must be left out of its counts.
             visible = models.Filter(must_not=_hidden(where))
             params = models.SearchParams(idf=models.IdfCorpusParams(corpus=visible))
         elif self._is_server:  # local mode is always exact and warns when told so
@@ -259,10 +259,6 @@ def _engine_point(point: Point) -> models.PointStruct:
 
 def _filter(where: Where) -> models.Filter:
     must: list[models.Condition] = [_any_of(name, values) for name, values in where.keywords()]
-    if where.valid_on is not None:
-        day = float(where.valid_on)
-        must.append(models.FieldCondition(key="valid_from", range=models.Range(lte=day)))
-        must.append(models.FieldCondition(key="valid_to", range=models.Range(gte=day)))
     return models.Filter(must=must, must_not=_hidden(where))
 
 
