@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from app.core.book import Citation, Hit
 from app.core.japanese import sentences, tokens
 from app.search.pipeline import SearchResult
+from app.search.question import words
 
 MAX_BLOCKS = 3
 # A passage far below the best one does not speak in the answer.
@@ -92,9 +93,9 @@ def _stood_for(result: SearchResult, there: set[str], about: Sequence[str]) -> s
     """Words of the question whose professional counterpart, or whose article, is there."""
     terms: set[str] = set()
     for expansion in result.expansions:
-        added = {token.norm for text in expansion.adds for token in tokens(text)}
+        added = {word for text in expansion.adds for word in words(text)}
         if added & there or set(about) & set(result.question.articles):
-            terms |= {token.norm for token in tokens(expansion.term)}
+            terms.update(words(expansion.term))
     return terms
 
 

@@ -401,17 +401,19 @@ class Ledger:
 
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
+        wanted: dict[int, list[str]] = {}
+        for generation, passage_id in keys:
+            wanted.setdefault(generation, []).append(passage_id)
         found: dict[tuple[int, str], Passage] = {}
-        for start in range(0, len(keys), 400):
-            part = keys[start : start + 400]
-            marks = ", ".join(["(?, ?)"] * len(part))
+        for generation, ids in wanted.items():
+            marks = ", ".join("?" * len(ids))
             rows = self._db.execute(
                 "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
-                f" WHERE (p.generation, p.id) IN (VALUES {marks})",
-                [value for key in part for value in key],
+                f" WHERE p.generation = ? AND p.id IN ({marks})",
+                (generation, *ids),
             ).fetchall()
             for row in rows:
-                found[int(row["generation"]), str(row["id"])] = _passage(row)
+                found[generation, str(row["id"])] = _passage(row)
         return found
 
     def passage(self, passage_id: str) -> Passage:

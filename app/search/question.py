@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from app.core import references
 from app.core.errors import BadRequest
@@ -46,14 +47,24 @@ def understand(text: str, glossary: Glossary, max_chars: int) -> Question:
     articles: dict[str, float] = {}
     for expansion in expansions:
         for added in expansion.adds:
-            for token in tokens(added):
+            for word in words(added):
                 weight = _EXPANSION_WEIGHT * expansion.weight
-                terms[token.norm] = max(weight, terms.get(token.norm, 0.0))
+                terms[word] = max(weight, terms.get(word, 0.0))
         for article in expansion.articles:
-            for mention in references.find(article):
-                article_id = mention.reference.article_id
+            for article_id in _article_ids(article):
                 articles[article_id] = max(expansion.weight, articles.get(article_id, 0.0))
     return Question(text, terms, dict.fromkeys(bigrams(asked), 1.0), mentions, expansions, articles)
+
+
+@lru_cache(maxsize=20_000)
+def words(text: str) -> tuple[str, ...]:
+    """The words of a glossary term; remembered, as the same terms come again and again."""
+    return tuple(token.norm for token in tokens(text))
+
+
+@lru_cache(maxsize=20_000)
+def _article_ids(text: str) -> tuple[str, ...]:
+    return tuple(mention.reference.article_id for mention in references.find(text))
 
 
 def check(text: str, max_chars: int) -> str:
