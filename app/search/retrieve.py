@@ -8,18 +8,21 @@ from dataclasses import dataclass, field, replace
 from app.core.book import Passage
 from app.core.ledger import Ledger
 from app.core.lexical import GRAMS, WORDS, encode_query
-from app.core.store import DENSE, Leg, Scored, Store, Where
+from app.core.store import DENSE, Leg, Store, Where
+from app.search.fusion import Key, fused
 from app.search.question import Question
 
-Key = tuple[int, str]  # generation, passage id
+
+# A passage that is the very paragraph named stands above the rest of its article.
+_PARAGRAPH_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """How much each kind of evidence adds to a passage's score; the words leg counts 1.
 
-    Chosen on the development questions by `shiori eval tune`; a dense leg is off until
-    it is calibrated for its model.
+    Chosen on the development questions; `dense` and `rerank` are off until a model is there
+    (`app.search.weights`). `rerank` is the share of a reranker's judgement in the final score.
     """
 
     grams: float = 0.2
@@ -28,6 +31,7 @@ class Weights:
     link: float = 0.25
     mention: float = 10.0
     supplement: float = 0.6
+    rerank: float = 0.0
 
 
 @dataclass(slots=True)
@@ -38,26 +42,6 @@ class Candidate:
     passage: Passage
     score: float
     legs: dict[str, float] = field(default_factory=dict)
-
-
-def fused(legs: Mapping[str, Sequence[Scored]], weights: Mapping[str, float]) -> dict[Key, float]:
-    """A weighted sum of the legs, each scaled to a best score of 1.
-
-    A sparse leg starts at 0, where no word is shared; cosines start at the worst one found,
-    as they are never near 0. Bruch, Gai & Ingber (2023), An Analysis of Fusion Functions for
-    Hybrid Retrieval, find such a convex combination above rank fusion once it is calibrated.
-    """
-    total: dict[Key, float] = {}
-    for name, scored in legs.items():
-        best = max((hit.score for hit in scored), default=0.0)
-        worst = min((hit.score for hit in scored), default=0.0) if name == DENSE else 0.0
-        if best <= worst:
-            continue
-        for hit in scored:
-            key = (hit.generation, hit.passage_id)
-            share = (hit.score - worst) / (best - worst)
-            total[key] = total.get(key, 0.0) + weights[name] * share
-    return total
 
 
 class Retriever:
@@ -109,7 +93,7 @@ class Retriever:
         for key in self._about(store, where, named):
             scores[key] = scores.get(key, 0.0) + self._weights.mention
         for key in self._about(store, where, exact - set(named)):
-            scores[key] = scores.get(key, 0.0) + 1.0
+            scores[key] = scores.get(key, 0.0) + self._weights.mention * _PARAGRAPH_SHARE
         topics = {id_: weight for id_, weight in question.articles.items() if id_ not in named}
         for id_, weight in topics.items():
             for key in self._about(store, where, [id_]):
