@@ -29,6 +29,7 @@ class Filters:
 
     `as_of` is an ISO date: only editions published by then, and not yet superseded then.
     `citing` are references as written (民法772条): only passages that cite all of them.
+    `ignore` are words of the question whose glossary terms are not searched.
     """
 
     books: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Filters:
     editions: tuple[str, ...] = ()
     as_of: str = ""
     citing: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
 
 NO_FILTERS = Filters()
@@ -90,7 +92,7 @@ class Searcher:
             raise BadRequest(
                 f"件数 k={k} は使えません。", hint=f"1から{MAX_K}までにしてください。", field="k"
             )
-        question = understand(text, self._glossary, self._max_chars)
+        question = understand(text, self._glossary, self._max_chars, filters.ignore)
         where = self._where(filters)
         if where is None:
             candidates: Sequence[Candidate] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -33,8 +34,13 @@ class Question:
     articles: dict[str, float] = field(default_factory=dict)
 
 
-def understand(text: str, glossary: Glossary, max_chars: int) -> Question:
-    """Reads a question; raises BadRequest for an empty or an overlong one."""
+def understand(
+    text: str, glossary: Glossary, max_chars: int, ignore: Collection[str] = ()
+) -> Question:
+    """Reads a question; raises BadRequest for an empty or an overlong one.
+
+    The glossary is not asked about the words in `ignore`.
+    """
     text = check(text, max_chars)
     mentions = tuple(references.find(text))
     asked = references.remainder(text, mentions)
@@ -43,7 +49,7 @@ def understand(text: str, glossary: Glossary, max_chars: int) -> Question:
         terms[token.norm] = 1.0
     for token in tokens(text):
         terms.setdefault(token.norm, _REFERENCE_WEIGHT)
-    expansions = tuple(glossary.expand(asked))
+    expansions = tuple(item for item in glossary.expand(asked) if item.term not in ignore)
     articles: dict[str, float] = {}
     for expansion in expansions:
         for added in expansion.adds:
