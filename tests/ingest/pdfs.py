@@ -51,7 +51,7 @@ def write_pdf(
         b" /Encoding /UniJIS-UTF16-H /DescendantFonts [4 0 R] >>"
     )
     objects.append(
-        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /DW 1000 /W [1 [500]]"
+        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /DW 1000"
         b" /W [1 230 500] /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> >>"
     )
     for number, marks in enumerate(pages):
