@@ -40,6 +40,7 @@ _ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
 _KANJI = re.compile(r"[一-鿿々]")
 _PREFIX = 3
 _NEGATING = ("未", "非", "不", "無")
+_NONE = "無い"
 # What the analyser leaves out and yet changes the matter: くれる, もらう, なる, ない.
 _LEFT_OUT = ("くれ", "もら", "な[るりっろれ]", "な[いくかけ]|ず|ぬ")
 
@@ -421,14 +422,14 @@ def _in_order(
         if following is None:
             return None
         at.append(following)
-    others = at[-1] - at[0] + 1 - len(at)
-    if others >= len(at):
+    others = [words[i].norm for i in range(at[0], at[-1]) if i not in at]
+    if len(others) >= len(at) or _NONE in others:
         return None
     if any(phrase.stems):
         gaps = _gaps(folded, words, at)
         if not all(map(re.search, phrase.stems, gaps)):
             return None
-    return _Match(words[at[0]].start, words[at[-1]].end, loose=others > 0)
+    return _Match(words[at[0]].start, words[at[-1]].end, loose=bool(others))
 
 
 def _place(rule: _Rule, found: dict[int, list[_Match]], alone: set[_Match]) -> _Match | None:

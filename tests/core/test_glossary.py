@@ -102,6 +102,8 @@ def test_small_variation_does_not_matter(tmp_path: Path, everyday: str, question
         ("認知してくれない", "認知の届出"),
         ("名字を変えない", "名字を変える"),
         ("代わりに出す", "代わりの用紙"),
+        ("外国人になる", "外国人の婚姻"),
+        ("嫡出の子", "嫡出でない子"),
     ],
 )
 def test_does_not_fire_inside_other_words(tmp_path: Path, everyday: str, question: str) -> None:
