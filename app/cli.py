@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from app.core.embed import OFFLINE
 from app.core.errors import BadRequest, DataDirLocked, ShioriError
+from app.core.models import OFFLINE
 
 if TYPE_CHECKING:
     from app.client import Client

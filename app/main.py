@@ -10,7 +10,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +21,18 @@ from app.core.book import Book
 from app.core.datadir import DataDir, Service
 from app.core.embed import DenseModel
 from app.core.errors import ModelUnavailable, PortInUse, ShioriError
+from app.core.glossary import Glossary
 from app.core.ledger import Ledger
 from app.core.settings import Settings
-from app.core.store import Schema, Store
+from app.core.store import LAYOUT, Schema, Store
+from app.search import weights
 from app.search.pipeline import Searcher
 from app.search.retrieve import Candidate, Weights
 from ingest.index import Shelf, complete, fill
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from ingest.jobs import Event, Summary
 
 log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class IndexSpec:
     encoding: int
     model: str
     dense_size: int
+    layout: int = LAYOUT
 
     @property
     def schema(self) -> Schema:
@@ -81,19 +86,16 @@ class Shiori:
             known = self._known_spec()
             self.spec = known or self._first_spec()
             self._remove_old_indexes()
-            store = self._open_store(self.spec, fresh=known is None)
+            # An index that another layout of points was written with is filled anew below.
+            readable = known is not None and known.layout == LAYOUT
+            if known is not None and not readable:
+                self.spec = replace(known, name=str(int(known.name) + 1), layout=LAYOUT)
+            store = self._open_store(self.spec, fresh=not readable)
             self._remember(self.spec)
             self.shelf = Shelf(self.ledger, store, self.datadir.originals)
             self.shelf.mend()
-            self.searcher = Searcher(
-                self.ledger,
-                lambda: self.shelf.store,
-                words,
-                dense=self._usable_model,
-                weights=self._weights(),
-                question_max_chars=settings.question_max_chars,
-                warnings=_book_warnings,
-            )
+            self.glossary = words
+            self.searcher = self.searcher_with(weights.chosen(settings, self.ledger), words)
             self.answerer = Answerer(self.searcher)
             self._background: threading.Thread | None = None
             if wait_for_model:
@@ -119,6 +121,18 @@ class Shiori:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def searcher_with(self, legs: Weights, words: Glossary) -> Searcher:
+        """A searcher of this shelf with leg weights and a glossary of the caller's choice."""
+        return Searcher(
+            self.ledger,
+            lambda: self.shelf.store,
+            words,
+            dense=self._usable_model,
+            weights=legs,
+            question_max_chars=self.settings.question_max_chars,
+            warnings=_book_warnings,
+        )
 
     # -- what the faces call ----------------------------------------------------
 
@@ -267,12 +281,6 @@ class Shiori:
         self._remember(spec)
         # Searches that still hold the old store finish on it; its folder goes at the next start.
 
-    def _weights(self) -> Weights:
-        weight = self.settings.dense_weight
-        if weight is None:
-            weight = embed.default_weight(self.settings.embed_model)
-        return Weights(dense=weight)
-
 
 def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     """Serves a product until it is told to stop; `on_ready` gets the address.
@@ -281,18 +289,26 @@ def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     """
     import uvicorn
 
-    from app.api.service import create
-
     settings = product.settings
     listening = _listen(settings.host, settings.port)
     token = secrets.token_urlsafe(32)
-    app = create(product, token)
+    app = application(product, token)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
     product.datadir.announce(Service(url, os.getpid(), token))
     on_ready(url)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def application(product: Shiori, token: str) -> FastAPI:
+    """The whole service over one product: the interface and the pages; `token` admits local commands."""
+    from app.api.service import create
+    from app.web import pages
+
+    app = create(product, token)
+    pages.join(app, product)
+    return app
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -53,8 +53,24 @@ class Settings(BaseModel):
     dense_weight: float | None = Field(
         default=None,
         ge=0.0,
+        le=10.0,
+        description="意味による検索の重み (語による検索を1として)。空ならeval tuneで決めた値、無ければプリセットのモデルは0.3、ほかは0",
+    )
+    rerank_model: str = Field(
+        default="",
+        description="並べ替えモデルのフォルダー (「プリセット名=フォルダー」も可)。空なら並べ替えない",
+    )
+    rerank_weight: float | None = Field(
+        default=None,
+        ge=0.0,
         le=1.0,
-        description="意味による検索の重み (0〜1)。空ならeval tuneで決めた値、無ければ0",
+        description="最終の点数に占める並べ替えモデルの割合 (0〜1)。空ならeval tuneで決めた値、無ければプリセットのモデルは0.5、ほかは0",
+    )
+    rerank_candidates: int = Field(
+        default=30, ge=2, le=200, description="並べ替えモデルに読ませる上位の件数"
+    )
+    rerank_batch: int = Field(
+        default=16, ge=1, le=1024, description="並べ替えモデルに一度に渡す組の数"
     )
     glossary: tuple[Path, ...] = Field(
         default=(), description="追加の用語集ファイル (TSV)。製品付属の用語集に重ねる"

@@ -12,7 +12,6 @@ from app.core.store import DENSE, Leg, Store, Where
 from app.search.fusion import Key, fused
 from app.search.question import Question
 
-
 # A passage that is the very paragraph named stands above the rest of its article.
 _PARAGRAPH_SHARE = 0.1
 
