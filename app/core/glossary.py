@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -93,6 +94,7 @@ class _Phrase:
     forms: tuple[str, ...]
     stems: tuple[str, ...]
     levelled: bool
+    needed: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +127,33 @@ class Glossary:
                 self._add_same(entry)
         self._ids: dict[tuple[str, bool], int] = {}
         self._phrases: list[_Phrase] = []
-        self._rules: list[list[_Rule]] = []
         self._by_spelling: dict[str, list[int]] = {}
         self._by_rarest: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
+        self._rules: dict[int, list[_Rule]] = {}
+        self._index(list(self._read_rules()))
+
+    def _read_rules(self) -> Iterator[_Rule]:
         rows = Counter(term for entry in self.entries for term in entry.professional)
         for entry in self.entries:
             for way in entry.everyday:
-                self._add(_Rule(self._numbers(way, entry.topic != SAME), entry, forward=True))
+                yield _Rule(self._numbers(way, entry.topic != SAME), entry, forward=True)
             for term in entry.professional:
                 # A term of several rows (届出, 許可) says nothing about any one of them.
                 if rows[term] == 1 and entry.topic != SAME:
-                    self._add(_Rule(self._numbers((term,)), entry, forward=False))
-        uses = Counter(form for phrase in self._phrases for form in phrase.forms)
+                    yield _Rule(self._numbers((term,)), entry, forward=False)
+
+    def _index(self, rules: Sequence[_Rule]) -> None:
+        """File rules under their rarest phrase, phrases under their rarest form."""
+        phrases = Counter(number for rule in rules for number in rule.phrases)
+        for rule in rules:
+            rarest = min(rule.phrases, key=lambda number: phrases[number])
+            self._rules.setdefault(rarest, []).append(rule)
+        self._single = {rule.phrases[0] for rule in rules if len(rule.phrases) == 1}
+        forms = Counter(form for phrase in self._phrases for form in phrase.forms)
         for number, phrase in enumerate(self._phrases):
             if phrase.forms:
-                rarest = min(phrase.forms, key=lambda form: uses[form])
-                self._by_rarest[phrase.levelled].setdefault(rarest, []).append(number)
+                form = min(phrase.forms, key=lambda form: forms[form])
+                self._by_rarest[phrase.levelled].setdefault(form, []).append(number)
 
     def expand(self, question: str) -> list[Expansion]:
         """The expansions of a question, in the order of the words they start from.
@@ -152,7 +165,7 @@ class Glossary:
         """
         folded, offsets = fold_with_offsets(question)
         found = self._find(folded)
-        spans = {match for matches in found.values() for match in matches}
+        spans = {m for number in found.keys() & self._single for m in found[number]}
         exact = [span for span in spans if not span.loose]
         alone = {
             span
@@ -161,7 +174,7 @@ class Glossary:
         }
         result: dict[tuple[int, bool], Expansion] = {}
         for phrase in found:
-            for rule in self._rules[phrase]:
+            for rule in self._rules.get(phrase, ()):
                 place = _place(rule, found, alone)
                 if place is None:
                     continue
@@ -210,16 +223,12 @@ class Glossary:
         for norm in places:
             for number in self._by_rarest[levelled].get(norm, ()):
                 phrase = self._phrases[number]
-                if not all(form in places for form in phrase.forms):
+                if not places.keys() >= phrase.needed:
                     continue
                 for first in places[phrase.forms[0]]:
                     match = _in_order(phrase, first, places, words, folded)
                     if match is not None:
                         yield number, match
-
-    def _add(self, rule: _Rule) -> None:
-        # A combination is looked up from its first phrase; `_place` asks for the others.
-        self._rules[rule.phrases[0]].append(rule)
 
     def _numbers(self, phrases: Sequence[str], level: bool = True) -> tuple[int, ...]:
         # A single word stands for itself: else every 婚姻 would count as the everyday 結婚.
@@ -232,7 +241,6 @@ class Glossary:
         if key not in self._ids:
             self._ids[key] = number = len(self._phrases)
             self._phrases.append(phrase)
-            self._rules.append([])
             self._by_spelling.setdefault(phrase.spelling[:_PREFIX], []).append(number)
         return self._ids[key]
 
@@ -240,11 +248,12 @@ class Glossary:
         folded = fold(text)
         words = tokens(folded)
         if not words:
-            return _Phrase(folded, (), (), False)
+            return _Phrase(folded, (), (), False, frozenset())
         if level:
             words = self._levelled(words)
         stems = tuple(_stem(gap) for gap in _gaps(folded, words, range(len(words))))
-        return _Phrase(folded, tuple(word.norm for word in words), stems, level)
+        forms = tuple(word.norm for word in words)
+        return _Phrase(folded, forms, stems, level, frozenset(forms))
 
     def _add_same(self, entry: Entry) -> None:
         target = tuple(word.norm for word in tokens(entry.professional[0]))
@@ -400,6 +409,12 @@ def _stem(gap: str) -> str:
     return next((pattern for pattern in _LEFT_OUT if re.search(pattern, gap)), "")
 
 
+@cache
+def _folded(word: str) -> str:
+    """A word of the table, folded once."""
+    return fold(word)
+
+
 def _in_a_compound(match: _Match, folded: str) -> bool:
     """Whether a single character stands against a kanji: 氏 in 婚氏続称."""
     if match.end - match.start > 1:
@@ -456,7 +471,7 @@ def _expansion(
         words = entry.professional
     else:
         words = tuple(way[0] for way in entry.everyday if len(way) == 1)[:REVERSE_WORDS]
-    adds = tuple(word for word in words if fold(word) not in folded)
+    adds = tuple(word for word in words if _folded(word) not in folded)
     if not adds and not entry.articles:
         return None
     weight = (LOOSE if loose else FORWARD) if rule.forward else REVERSE
