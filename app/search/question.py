@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,12 +18,17 @@ _EXPANSION_WEIGHT = 0.4
 _REFERENCE_WEIGHT = 0.3
 
 
+# Chosen on the development questions; both are flat around these values.
+_LIST_DISCOUNT = 0.25
+_MOST_VOTES = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question understood.
 
     `terms` and `grams` are words and character pairs with their weights. `mentions` are the
-    references the user wrote; `articles` those the glossary names, each with a weight up to 1.
+    references the user wrote; `articles` those the glossary names, each with its votes.
     """
 
     text: str
@@ -50,16 +55,23 @@ def understand(
     for token in tokens(text):
         terms.setdefault(token.norm, _REFERENCE_WEIGHT)
     expansions = tuple(item for item in glossary.expand(asked) if item.term not in ignore)
-    articles: dict[str, float] = {}
     for expansion in expansions:
-        for added in expansion.adds:
-            for word in words(added):
-                weight = _EXPANSION_WEIGHT * expansion.weight
-                terms[word] = max(weight, terms.get(word, 0.0))
-        for article in expansion.articles:
-            for article_id in _article_ids(article):
-                articles[article_id] = max(expansion.weight, articles.get(article_id, 0.0))
+        weight = _EXPANSION_WEIGHT * expansion.weight
+        for word in (word for added in expansion.adds for word in words(added)):
+            terms[word] = max(weight, terms.get(word, 0.0))
+    articles = _articles(expansions)
     return Question(text, terms, dict.fromkeys(bigrams(asked), 1.0), mentions, expansions, articles)
+
+
+def _articles(expansions: Iterable[Expansion]) -> dict[str, float]:
+    """The articles that expansions name. Each is a vote, and a long list says less of each member."""
+    votes: dict[str, float] = {}
+    for expansion in expansions:
+        named = {id_ for article in expansion.articles for id_ in _article_ids(article)}
+        for article_id in named:
+            vote = expansion.weight * len(named) ** -_LIST_DISCOUNT
+            votes[article_id] = min(votes.get(article_id, 0.0) + vote, _MOST_VOTES)
+    return votes
 
 
 @lru_cache(maxsize=20_000)

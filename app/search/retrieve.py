@@ -15,6 +15,13 @@ from app.search.question import Question
 # A passage that is the very paragraph named stands above the rest of its article.
 _PARAGRAPH_SHARE = 0.1
 
+# How many candidates links are followed from, how many articles of each, how many candidates
+# are asked who cites them, and how many passages may answer.
+_LINKING = 10
+_CITED = 8
+_CITED_BY = 5
+_CITING = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -26,8 +33,8 @@ class Weights:
 
     grams: float = 0.2
     dense: float = 0.0
-    topic: float = 0.35
-    link: float = 0.25
+    topic: float = 0.7
+    link: float = 0.2
     mention: float = 10.0
     supplement: float = 0.6
     rerank: float = 0.0
@@ -73,7 +80,7 @@ class Retriever:
         self._add_references(store, question, where, scores)
         kept = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
         candidates = self._read(kept, scores)
-        linked = self._links(store, candidates[:10], where)
+        linked = self._links(store, candidates, where)
         if linked:
             missing = [key for key in linked if key not in scores]
             candidates += self._read(missing, dict.fromkeys(missing, 0.0))
@@ -101,15 +108,25 @@ class Retriever:
     def _links(
         self, store: Store, candidates: Sequence[Candidate], where: Where
     ) -> dict[Key, float]:
+        """Passages that the best candidates cite (準用), or that cite them (施行規則, 解説).
+
+        Each with the score of the strongest candidate it is linked to, as a share of the best.
+        """
         linked: dict[Key, float] = {}
         best = max((candidate.score for candidate in candidates), default=0.0)
         if best <= 0:
             return linked
-        for candidate in candidates:
-            strength = min(candidate.score / best, 1.0)
-            cites = [cite for cite in candidate.passage.cites if cite.count(":") == 1][:8]
-            for key in self._about(store, where, cites):
-                linked[key] = max(strength, linked.get(key, 0.0))
+        for place, candidate in enumerate(candidates[:_LINKING]):
+            passage = candidate.passage
+            cited = [id_ for id_ in passage.cites if _is_article(id_)][:_CITED]
+            keys = self._about(store, where, cited)
+            own = tuple(id_ for id_ in passage.about if _is_article(id_))
+            if own and place < _CITED_BY:
+                found = store.select(replace(where, cites=own), _CITING)
+                keys += [(generation, id_) for id_, generation in found]
+            for key in keys:
+                share = min(candidate.score / best, 1.0)
+                linked[key] = max(share, linked.get(key, 0.0))
         return linked
 
     def _about(self, store: Store, where: Where, ids: Iterable[str]) -> list[Key]:
@@ -122,6 +139,11 @@ class Retriever:
     def _read(self, keys: Sequence[Key], scores: Mapping[Key, float]) -> list[Candidate]:
         passages = self._ledger.passages(keys)
         return [Candidate(key, passages[key], scores[key]) for key in keys if key in passages]
+
+
+def _is_article(reference_id: str) -> bool:
+    """Whether an id names a whole article: 戸籍法:77_2, not 戸籍法:77_2:1 and not 戸籍法."""
+    return reference_id.count(":") == 1
 
 
 def is_supplement(passage: Passage) -> bool:
