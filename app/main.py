@@ -20,7 +20,7 @@ from app.core import embed, glossary, japanese, lexical
 from app.core.book import Book
 from app.core.datadir import DataDir, Service
 from app.core.embed import DenseModel
-from app.core.errors import ModelUnavailable, PortInUse, ShioriError
+from app.core.errors import ModelUnavailable, PortInUse, ShioriError, why
 from app.core.glossary import Glossary
 from app.core.ledger import Ledger
 from app.core.settings import Settings
@@ -121,6 +121,11 @@ class Shiori:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def require_models(self) -> None:
+        """Raises ModelUnavailable where a configured model could not be loaded."""
+        if self.model_state == "failed":
+            raise ModelUnavailable(self.message)
 
     def searcher_with(self, legs: Weights, words: Glossary) -> Searcher:
         """A searcher of this shelf with leg weights and a glossary of the caller's choice."""
@@ -321,7 +326,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise PortInUse(
-            f"{host} のポート {port} で待ち受けられません: {error.strerror}",
+            f"{host} のポート {port} で待ち受けられません: {why(error)}。",
             hint="そのポートを使っているものを止めるか、--port で別の番号を指定してください。",
             field="port",
         ) from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import ShioriError, UnreadableFile
+from app.core.errors import ShioriError, UnreadableFile, why
 from ingest.readers import find_files, unpack_zip
 
 
@@ -30,19 +31,23 @@ def collect(paths: Sequence[Path]) -> Iterator[list[Found]]:
 
 def _found(path: Path, stack: ExitStack) -> Iterator[Found]:
     path = path.expanduser().absolute()
-    if not path.exists():
-        yield _missing(path, "見つかりません。", "パスの綴りと場所を確かめてください。")
-        return
     try:
-        files = list(find_files([path]))
+        # A file that was named is read whatever it is called: its reader says what is wrong.
+        files = list(find_files([path])) if stat.S_ISDIR(path.stat().st_mode) else [path]
+    except FileNotFoundError:
+        yield _missing(path, "が見つかりません。", "パスの綴りと場所を確かめてください。")
+        return
     except OSError as error:
-        yield _missing(path, f"を開けません: {error.strerror}。", "権限を確かめてください。")
+        at_fault = Path(error.filename or path)
+        yield _missing(
+            at_fault, f"を開けません: {why(error)}。", "ファイルの場所と権限を確かめてください。"
+        )
         return
     if not files:
         yield _missing(
             path,
             "に読める本がありません。",
-            "PDF、EPUB、DOCX、HTML、Markdown、テキストを置いてください。",
+            "PDF、EPUB、DOCX、XLSX、HTML、Markdown、テキスト、法令XML、画像、ZIPを置いてください。",
         )
     for file in files:
         if file.suffix.lower() == ".zip":

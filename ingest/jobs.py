@@ -1,28 +1,30 @@
 """Adds files to the shelf: reads and cuts them in child processes, publishes them one by one.
 
-One broken book never stops the rest, and an interrupted run is taken up where it
-stopped: what is published is found unchanged the next time.
+One broken book never stops the rest, not even one that takes its reading process down,
+and an interrupted run is taken up where it stopped: what is published is found
+unchanged the next time.
 """
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from app.core.book import Book
-from app.core.errors import ShioriError, UnreadableFile
+from app.core.errors import ShioriError, UnreadableFile, why
 from app.core.settings import Settings
 from ingest.files import Found, collect
 from ingest.index import Shelf, fingerprint
@@ -119,89 +121,14 @@ def add(
     """
     started = time.perf_counter()
     summary = Summary()
-    with collect(paths) as files:
-        tasks = list(_tasks(shelf, files, summary, on_event))
-        if tasks:
-            _run(shelf, tasks, settings, shelf_name, summary, on_event)
+    run = _Run(shelf, settings, shelf_name, summary, on_event)
+    try:
+        with collect(paths) as files:
+            run.read(deque(run.tasks(files)))
+    finally:
+        run.interrupt()
     summary.seconds = time.perf_counter() - started
     return summary
-
-
-def _tasks(
-    shelf: Shelf,
-    files: Sequence[Found],
-    summary: Summary,
-    on_event: Callable[[Event], None],
-) -> Iterator[_Task]:
-    for file in files:
-        job_id = shelf.ledger.start_job(file.source)
-        try:
-            if file.error is not None:
-                raise file.error
-            digest = fingerprint(file.path)
-        except OSError as error:
-            reason = UnreadableFile(
-                f"{file.source} を開けません: {error.strerror or error}",
-                hint="ファイルの場所と権限を確かめてください。",
-            )
-            _fail(shelf, job_id, file.source, reason, summary, on_event)
-            continue
-        except ShioriError as reason:
-            _fail(shelf, job_id, file.source, reason, summary, on_event)
-            continue
-        book_id, unchanged = shelf.find(file.source, digest)
-        if unchanged:
-            shelf.ledger.finish_job(job_id, "unchanged", book_id=book_id)
-            title = shelf.ledger.book(book_id).title
-            summary.results.append(FileResult(file.source, "unchanged", "", book_id, title))
-            on_event(Event(file.source, "unchanged"))
-            continue
-        book_id = book_id or shelf.new_id(file.source, digest)
-        yield _Task(file.path, file.source, book_id, digest, job_id)
-
-
-def _run(
-    shelf: Shelf,
-    tasks: Sequence[_Task],
-    settings: Settings,
-    shelf_name: str,
-    summary: Summary,
-    on_event: Callable[[Event], None],
-) -> None:
-    workers = min(settings.workers or os.cpu_count() or 1, len(tasks))
-    with _pool(workers, on_event) as pool:
-        running: dict[Future[_Read], _Task] = {}
-        waiting = iter(tasks)
-        try:
-            while True:
-                # A few tasks ahead of the writer keep every core busy and memory flat.
-                while len(running) < workers + 1 and (task := next(waiting, None)):
-                    running[pool.submit(_read, task, settings)] = task
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    task = running.pop(future)
-                    try:
-                        result = _publish(shelf, task, future.result(), shelf_name)
-                    except BrokenProcessPool:
-                        raise
-                    except ShioriError as reason:
-                        _fail(shelf, task.job_id, task.source, reason, summary, on_event)
-                    except Exception as error:  # job runner: one book never stops the rest
-                        log.exception("adding a book failed", extra={"file": task.source})
-                        unexpected = UnreadableFile(
-                            f"{task.source} の処理中に予期しない誤りが起きました"
-                            f" ({type(error).__name__}: {error})。",
-                            hint="ログを添えて管理者に知らせてください。他の本には影響ありません。",
-                        )
-                        _fail(shelf, task.job_id, task.source, unexpected, summary, on_event)
-                    else:
-                        summary.results.append(result)
-                        on_event(Event(task.source, "added", result.pages, result.pages))
-        except BaseException:
-            for task in [*running.values(), *waiting]:
-                shelf.ledger.finish_job(task.job_id, "interrupted", reason="途中で止められました。")
-            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,39 +137,144 @@ class _Read:
     prepared: Any  # ingest.pipeline.Prepared; not imported here, where LlamaIndex must not be
 
 
-def _publish(shelf: Shelf, task: _Task, read: _Read, shelf_name: str) -> FileResult:
-    known = shelf.ledger.books().get(task.book_id)
-    book = replace(
-        Book(id=task.book_id, title="", source_file=task.source),
-        **{"shelf": known.shelf if known else shelf_name, **read.metadata},
-    )
-    book = shelf.publish(book, task.path, task.fingerprint, read.prepared)
-    shelf.ledger.finish_job(
-        task.job_id, "added", book_id=book.id, pages=book.pages, passages=book.passages
-    )
-    return FileResult(
-        file=task.source,
-        state="added",
-        book_id=book.id,
-        title=book.title,
-        pages=book.pages,
-        passages=book.passages,
-        warnings=read.prepared.document.warnings,
-    )
+@dataclass(slots=True)
+class _Run:
+    """One run over many files; `open_jobs` are those whose end is not yet noted."""
+
+    shelf: Shelf
+    settings: Settings
+    shelf_name: str
+    summary: Summary
+    on_event: Callable[[Event], None]
+    open_jobs: set[int] = field(default_factory=set)
+
+    def tasks(self, files: Sequence[Found]) -> Iterator[_Task]:
+        """The files that have to be read; the others' ends are noted at once."""
+        for file in files:
+            job_id = self.shelf.ledger.start_job(file.source)
+            self.open_jobs.add(job_id)
+            try:
+                if file.error is not None:
+                    raise file.error
+                digest = fingerprint(file.path)
+            except OSError as error:
+                reason = UnreadableFile(
+                    f"{file.source} を開けません: {why(error)}。",
+                    hint="ファイルの場所と権限を確かめてください。",
+                )
+                self._fail(job_id, file.source, reason)
+                continue
+            except ShioriError as reason:
+                self._fail(job_id, file.source, reason)
+                continue
+            book_id, unchanged = self.shelf.find(file.source, digest)
+            if unchanged:
+                self._unchanged(job_id, file.source, book_id)
+                continue
+            book_id = book_id or self.shelf.new_id(file.source, digest)
+            yield _Task(file.path, file.source, book_id, digest, job_id)
+
+    def read(self, waiting: deque[_Task]) -> None:
+        """Reads and publishes every task.
+
+        When a reading process dies, the books in flight are read again one by one: the one
+        that takes its process down once more is at fault.
+        """
+        while waiting:
+            for task in self._read_until_broken(waiting):
+                if self._read_until_broken(deque([task])):
+                    self._fail(task.job_id, task.source, _deadly(task))
+
+    def interrupt(self) -> None:
+        """Notes the jobs whose end is not noted as interrupted."""
+        for job_id in self.open_jobs:
+            self.shelf.ledger.finish_job(job_id, "interrupted", reason="途中で止められました。")
+
+    def _read_until_broken(self, waiting: deque[_Task]) -> list[_Task]:
+        """Takes tasks and publishes them; returns those in flight when a reading process died."""
+        workers = min(self.settings.workers or os.cpu_count() or 1, len(waiting))
+        running: dict[Future[_Read], _Task] = {}
+        with _pool(workers, self.on_event) as pool:
+            while waiting or running:
+                try:
+                    # A few tasks ahead of the writer keep every core busy and memory flat.
+                    while waiting and len(running) < workers + 1:
+                        running[pool.submit(_read, waiting[0], self.settings)] = waiting[0]
+                        waiting.popleft()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        self._finish(running[future], future)
+                        del running[future]
+                except BrokenProcessPool:
+                    return list(running.values())
+        return []
+
+    def _finish(self, task: _Task, future: Future[_Read]) -> None:
+        try:
+            self._publish(task, future.result())
+        except BrokenProcessPool:
+            raise
+        except ShioriError as reason:
+            self._fail(task.job_id, task.source, reason)
+        except Exception as error:  # job runner: one book never stops the rest
+            log.exception("adding a book failed", extra={"file": task.source})
+            unexpected = UnreadableFile(
+                f"{task.source} の処理中に予期しない誤りが起きました"
+                f" ({type(error).__name__}: {error})。",
+                hint="ログを添えて管理者に知らせてください。他の本には影響ありません。",
+            )
+            self._fail(task.job_id, task.source, unexpected)
+
+    def _publish(self, task: _Task, read: _Read) -> None:
+        with self.shelf.writing:
+            same, unchanged = self.shelf.find(task.source, task.fingerprint)
+            if unchanged:  # the same content came twice, under two names or in two runs
+                self._unchanged(task.job_id, task.source, same)
+                return
+            known = self.shelf.ledger.books().get(task.book_id)
+            shelf_name = self.shelf_name or (known.shelf if known else "")
+            book = Book(
+                id=task.book_id,
+                source_file=task.source,
+                superseded_by=known.superseded_by if known else "",
+                **{"shelf": shelf_name, **read.metadata},  # type: ignore[arg-type]
+            )
+            book = self.shelf.publish(book, task.path, task.fingerprint, read.prepared)
+        self._close(task.job_id, "added", book_id=book.id, pages=book.pages, passages=book.passages)
+        self.summary.results.append(
+            FileResult(
+                file=task.source,
+                state="added",
+                book_id=book.id,
+                title=book.title,
+                pages=book.pages,
+                passages=book.passages,
+                warnings=read.prepared.document.warnings,
+            )
+        )
+        self.on_event(Event(task.source, "added", book.pages, book.pages))
+
+    def _unchanged(self, job_id: int, source: str, book_id: str) -> None:
+        self._close(job_id, "unchanged", book_id=book_id)
+        title = self.shelf.ledger.book(book_id).title
+        self.summary.results.append(FileResult(source, "unchanged", "", book_id, title))
+        self.on_event(Event(source, "unchanged"))
+
+    def _fail(self, job_id: int, source: str, reason: ShioriError) -> None:
+        text = f"{reason.message} {reason.hint}".strip()
+        self._close(job_id, "failed", reason=text)
+        self.summary.results.append(FileResult(source, "failed", text))
+        self.on_event(Event(source, "failed", reason=text))
+
+    def _close(self, job_id: int, state: str, **values: Any) -> None:
+        self.shelf.ledger.finish_job(job_id, state, **values)
+        self.open_jobs.discard(job_id)
 
 
-def _fail(
-    shelf: Shelf,
-    job_id: int,
-    source: str,
-    reason: ShioriError,
-    summary: Summary,
-    on_event: Callable[[Event], None],
-) -> None:
-    text = f"{reason.message} {reason.hint}".strip()
-    shelf.ledger.finish_job(job_id, "failed", reason=text)
-    summary.results.append(FileResult(source, "failed", text))
-    on_event(Event(source, "failed", reason=text))
+def _deadly(task: _Task) -> UnreadableFile:
+    return UnreadableFile(
+        f"{task.source} を処理するプロセスが2度続けて異常終了しました。",
+        hint="ファイルが壊れていないか、メモリが足りているかを確かめてください。他の本には影響ありません。",
+    )
 
 
 # -- in the child process -------------------------------------------------------
@@ -255,6 +287,15 @@ def _start_child(events: Any) -> None:
     _events = events
     # Ctrl-C is the parent's to handle; it ends the children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A parent that was killed could not end its children, and they would wait for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _read(task: _Task, settings: Settings) -> _Read:
@@ -280,7 +321,7 @@ def _read(task: _Task, settings: Settings) -> _Read:
 @contextmanager
 def _pool(workers: int, on_event: Callable[[Event], None]) -> Iterator[ProcessPoolExecutor]:
     """A pool of reading processes whose progress events reach `on_event`."""
-    context = get_context("spawn")
+    context = multiprocessing.get_context("spawn")
     events: Any = context.Queue()
     done = threading.Event()
 
@@ -297,8 +338,9 @@ def _pool(workers: int, on_event: Callable[[Event], None]) -> Iterator[ProcessPo
     try:
         yield pool
     finally:
+        children = list(pool._processes.values())  # the pool forgets them when it shuts down
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
+        for child in children:
+            child.terminate()
         done.set()
         forwarder.join()

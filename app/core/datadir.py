@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from app.core.errors import DataDirLocked, SettingsError
+from app.core.errors import DataDirLocked, SettingsError, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class DataDir:
             self._lock: IO[str] = (path / "lock").open("a+", encoding="utf-8")
         except OSError as error:
             raise SettingsError(
-                f"データフォルダー {path} を使えません: {error.strerror}",
+                f"データフォルダー {path} を使えません: {why(error)}。",
                 hint="--data-dir または SHIORI_DATA_DIR に書き込めるフォルダーを指定してください。",
                 field="data_dir",
             ) from error

@@ -6,6 +6,10 @@ page, printed by the command line and returned by the API in one JSON shape.
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Mapping
+from typing import Any
+
 
 class ShioriError(Exception):
     """Base of all expected failures.
@@ -127,3 +131,56 @@ class NotReady(ShioriError):
 
     code = "not_ready"
     status = 503
+
+
+_CAUSES = {
+    errno.EACCES: "権限がありません",
+    errno.EPERM: "権限がありません",
+    errno.ENOENT: "見つかりません",
+    errno.ENOTDIR: "途中にフォルダーでないものがあります",
+    errno.EISDIR: "フォルダーです",
+    errno.EEXIST: "同じ名前のファイルがあります",
+    errno.ENOSPC: "空き容量がありません",
+    errno.EDQUOT: "容量の割り当てを使い切っています",
+    errno.EROFS: "読み取り専用です",
+    errno.EIO: "読み書きの途中で装置が誤りを返しました",
+    errno.ELOOP: "リンクが循環しています",
+    errno.ENAMETOOLONG: "名前が長すぎます",
+    errno.EMFILE: "開いているファイルが多すぎます",
+    errno.EADDRINUSE: "すでに使われています",
+    errno.EADDRNOTAVAIL: "このアドレスはこの機械にありません",
+}
+
+
+def why(error: OSError) -> str:
+    """The cause of an operating system's error as a Japanese clause, without 。"""
+    known = _CAUSES.get(error.errno or 0)
+    return known or error.strerror or str(error)
+
+
+_DEMANDS = {
+    "missing": "必要です",
+    "extra_forbidden": "知らない項目です",
+    "int_parsing": "整数で指定してください",
+    "int_type": "整数で指定してください",
+    "int_from_float": "整数で指定してください",
+    "float_parsing": "数で指定してください",
+    "float_type": "数で指定してください",
+    "string_type": "文字列で指定してください",
+    "string_too_short": "空にはできません",
+    "too_short": "1つ以上指定してください",
+    "list_type": "リストで指定してください",
+    "tuple_type": "リストで指定してください",
+    "path_type": "ファイルのパスで指定してください",
+    "model_attributes_type": "JSONのオブジェクトで指定してください",
+    "json_invalid": "JSONとして読めません",
+    "greater_than_equal": "{ge}以上にしてください",
+    "less_than_equal": "{le}以下にしてください",
+    "literal_error": "{expected} のいずれかにしてください",
+}
+
+
+def demand(details: Mapping[str, Any]) -> str:
+    """What pydantic's account of one bad value asks for, as a Japanese clause, without 。"""
+    known = _DEMANDS.get(details["type"])
+    return known.format(**details.get("ctx", {})) if known else str(details["msg"])

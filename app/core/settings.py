@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.core.errors import SettingsError
+from app.core.errors import SettingsError, demand, why
 
 PREFIX = "SHIORI_"
 FILE_NAME = "shiori.toml"
@@ -134,13 +134,20 @@ def _file(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        cause = f"{why(error)}。" if isinstance(error, OSError) else str(error)
         raise SettingsError(
-            f"設定ファイル {path} を読めません: {error}",
+            f"設定ファイル {path} を読めません: {cause}",
             hint="TOMLの書き方とファイルの権限を確かめてください。",
             field=str(path),
         ) from None
     for key in values:
         _check_known(key, f"{path} の {key}")
+    if "data_dir" in values:
+        raise SettingsError(
+            f"設定ファイル {path} に data_dir は書けません。",
+            hint="このファイルはデータフォルダーの中にあります。--data-dir または SHIORI_DATA_DIR を使ってください。",
+            field="data_dir",
+        )
     return values
 
 
@@ -157,7 +164,7 @@ def _as_settings_error(error: ValidationError) -> SettingsError:
     key = ".".join(str(part) for part in first["loc"])
     value = "***" if "api_key" in key else repr(first["input"])
     return SettingsError(
-        f"設定 {key} の値 {value} は使えません: {first['msg']}",
+        f"設定 {key} の値 {value} は使えません: {demand(first)}。",
         hint=f"{PREFIX}{key.upper()} または {FILE_NAME} の {key} を直してください。",
         field=key,
     )
