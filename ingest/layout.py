@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from statistics import median
 
@@ -140,19 +141,25 @@ class _Run:
 
 
 def arrange(
-    glyphs: Sequence[Glyph], rules: Sequence[Rule] = (), *, ruby_ratio: float = RUBY_RATIO
+    glyphs: Sequence[Glyph],
+    rules: Sequence[Rule] = (),
+    *,
+    ruby_ratio: float = RUBY_RATIO,
+    vertical: bool | None = None,
 ) -> Arrangement:
     """Put a page's glyphs into lines and the lines into reading order.
 
     Spaces may be missing or present in `glyphs`; order in the sequence does not matter.
-    `ruby_ratio` is the largest size of ruby as a share of the line it stands beside.
+    `ruby_ratio` is the largest size of ruby as a share of the line it stands beside;
+    `vertical` states the direction where it is known.
     """
     inked = _without_doubles([glyph for glyph in glyphs if not glyph.char.isspace()])
     if not inked:
         return Arrangement((), vertical=False, em=0.0)
     em = body_size(inked)
     gaps = _gaps(inked)
-    vertical = _vote(inked, gaps)
+    if vertical is None:
+        vertical = _vote(inked, gaps)
     along, across = _by_direction(inked, gaps, vertical)
     tables = _tables(along, rules, vertical, em)
     in_table = {id(cell) for table in tables for cell in table.cells}
@@ -172,6 +179,7 @@ def body_size(glyphs: Iterable[Glyph]) -> float:
     return sizes.most_common(1)[0][0] or 1.0
 
 
+@cache
 def is_wide(char: str) -> bool:
     """Whether a character fills a whole em (kanji, kana, full-width forms)."""
     return unicodedata.east_asian_width(char[0]) in "WF"

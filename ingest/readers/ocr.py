@@ -138,7 +138,14 @@ def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
 
 def read_lines(image: Image) -> list[Reading]:
     """The lines the engine finds, in no particular order, with punctuation put back."""
-    found = _engine()(image, use_cls=False, return_word_box=True, return_single_char_box=True)
+    found = _engine()(
+        image,
+        use_det=True,
+        use_cls=False,
+        use_rec=True,
+        return_word_box=True,
+        return_single_char_box=True,
+    )
     if found.boxes is None:
         return []
     readings = []
@@ -151,7 +158,7 @@ def read_lines(image: Image) -> list[Reading]:
             Word(char, min(y for _, y in box), max(y for _, y in box)) for char, _, box in places
         ]
         if reading.upright and "".join(word.char for word in words) == text:
-            text = repaired(image, reading.bounds, words, _read_single)
+            text = repaired(image, points, words, _read_single)
             reading = Reading(points, text.translate(_LOOKALIKES), float(score))
         readings.append(reading)
     return readings
@@ -159,7 +166,8 @@ def read_lines(image: Image) -> list[Reading]:
 
 def _read_single(image: Image) -> tuple[str, float]:
     """What the engine makes of one character's picture, and how sure it is."""
-    found = _engine()(image, use_det=False, use_cls=False, use_rec=True)
+    # the engine remembers its switches from call to call, so each call sets them all
+    found = _engine()(image, use_det=False, use_cls=False, use_rec=True, return_word_box=False)
     if not found.txts:
         return "", 0.0
     return found.txts[0], float(found.scores[0])
@@ -187,7 +195,9 @@ def order(readings: list[Reading], scale: float) -> Arrangement:
     """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight."""
     tilt = _tilt(readings)
     glyphs = [glyph for reading in readings for glyph in _glyphs(_straight(reading, tilt), scale)]
-    return arrange(glyphs, ruby_ratio=_RUBY_RATIO)
+    upright = sum(len(reading.text) for reading in readings if reading.upright)
+    vertical = 2 * upright > sum(len(reading.text) for reading in readings)
+    return arrange(glyphs, ruby_ratio=_RUBY_RATIO, vertical=vertical)
 
 
 def _tilt(readings: list[Reading]) -> float:
@@ -214,17 +224,25 @@ def _straight(reading: Reading, tilt: float) -> Reading:
 
 
 def _glyphs(reading: Reading, scale: float) -> Iterator[Glyph]:
-    """The line's characters spread evenly over its box: enough to order lines by."""
+    """The line's characters spread evenly over its box: enough to order lines by.
+
+    Boxes are padded across the line, so the size is taken along it where the line is
+    long enough to tell.
+    """
     x0, y0, x1, y1 = (value * scale for value in reading.bounds)
     upright = reading.upright
     em = 0.85 * (x1 - x0 if upright else y1 - y0)
     weights = [1.0 if is_wide(char) or not char.isascii() else 0.5 for char in reading.text]
     place = y0 if upright else x0
     step = ((y1 - y0) if upright else (x1 - x0)) / (sum(weights) or 1.0)
+    if sum(weights) >= 5:
+        em = min(em, step)
+    middle = (x0 + x1) / 2 if upright else (y0 + y1) / 2
+    low, high = middle - em / 2, middle + em / 2
     for char, weight in zip(reading.text, weights, strict=True):
         after = place + weight * step
         if upright:
-            yield Glyph(char, x0, place, x1, after, em, turned=weight < 1)
+            yield Glyph(char, low, place, high, after, em, turned=weight < 1)
         else:
-            yield Glyph(char, place, y0, after, y1, em)
+            yield Glyph(char, place, low, after, high, em)
         place = after

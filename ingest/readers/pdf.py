@@ -297,6 +297,9 @@ def _glyph(
         advance = loose.right - loose.left
     advance = min(max(advance, 0.1 * em), 2 * em)
     x, y = origin
+    if not frame.turns and matrix.b == 0 and matrix.c == 0 and matrix.a > 0 and matrix.d > 0:
+        left, base = x - frame.left, frame.top - y
+        return Glyph(char, left, base - 0.88 * em, left + advance, base + 0.12 * em, em)
     # y grows upwards here: the cell reaches from .12 em below the baseline to .88 above
     ux, uy = -ay, ax
     if matrix.a * matrix.d - matrix.b * matrix.c < 0:
@@ -395,10 +398,11 @@ def _collect_path(item: raw.FPDF_PAGEOBJECT, frame: _Frame, found: _Objects) -> 
 
 
 def _fill(item: raw.FPDF_PAGEOBJECT) -> tuple[int, int, int, int]:
-    parts = [ctypes.c_uint() for _ in range(4)]
-    if not raw.FPDFPageObj_GetFillColor(item, *parts):
+    """Red, green, blue and opacity, 0 to 255."""
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    if not raw.FPDFPageObj_GetFillColor(item, red, green, blue, alpha):
         return (0, 0, 0, 255)
-    return (parts[0].value, parts[1].value, parts[2].value, parts[3].value)
+    return (red.value, green.value, blue.value, alpha.value)
 
 
 def _bounds(item: raw.FPDF_PAGEOBJECT, frame: _Frame) -> tuple[float, float, float, float]:

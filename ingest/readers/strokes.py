@@ -50,14 +50,14 @@ class _Blob:
 
 def repaired(
     image: Image,
-    bounds: tuple[float, float, float, float],
+    corners: Sequence[tuple[float, float]],
     words: Sequence[Word],
     recognise: Recognise,
 ) -> str:
     """The line's text with dropped characters put back.
 
-    `image` is the whole page (RGB), `bounds` the line's box; `recognise` reads the
-    picture of a single character and says how sure it is.
+    `image` is the whole page (RGB), `corners` the line's box from its top left round;
+    `recognise` reads the picture of a single character and says how sure it is.
     """
     text = "".join(word.char for word in words)
     steps = [
@@ -70,18 +70,36 @@ def repaired(
     pitch = median(steps)
     # the box may be tight: a comma stands at its very edge
     slack = round(0.12 * pitch)
-    left, top = max(0, round(bounds[0]) - slack), max(0, round(bounds[1]) - slack)
-    strip = image[top : round(bounds[3]) + slack, left : round(bounds[2]) + slack].mean(axis=2)
+    strip = _strip(image, corners, slack)
+    top = corners[0][1] - slack
+    bottom = top + len(strip)
     blobs = _blobs(strip)
     read = ""
-    place = bounds[1]
-    for word in [*words, Word("", bounds[3] + slack, bounds[3] + slack)]:
+    place = corners[0][1]
+    for word in [*words, Word("", bottom, bottom)]:
         for start, end in _cells(place, word.start, pitch):
             inside = [blob for blob in blobs if start <= blob.middle + top < end]
             read += _missing(strip, inside, (start - top, end - top), pitch, read, recognise)
         read += word.char
         place = max(place, word.end)
     return read.rstrip("\u3000")
+
+
+def _strip(image: Image, corners: Sequence[tuple[float, float]], slack: int) -> Any:
+    """The line set upright, in shades of grey, with `slack` pixels around it."""
+    import cv2
+    import numpy as np
+
+    first, second, _, last = corners
+    width = max(1, round(math.dist(first, second)))
+    height = max(1, round(math.dist(first, last)))
+    goal = [(slack, slack), (slack + width, slack), (slack, slack + height)]
+    turn = cv2.getAffineTransform(
+        np.array([first, second, last], np.float32), np.array(goal, np.float32)
+    )
+    size = (width + 2 * slack, height + 2 * slack)
+    upright = cv2.warpAffine(image, turn, size, borderMode=cv2.BORDER_REPLICATE)
+    return upright.mean(axis=2)
 
 
 def _blobs(strip: Any) -> list[_Blob]:

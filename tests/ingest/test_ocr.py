@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pypdfium2 as pdfium
+import pytest
+
+from app.core.errors import UnreadableFile
+from ingest.check import character_error_rate, document_text
+from ingest.readers import ocr
+from ingest.readers.ocr import Reading, order
+from ingest.sandbox import read_book
+
+needs_ocr = pytest.mark.skipif(
+    not ocr.available(), reason="the optional extra ocr is not installed"
+)
+
+
+def reading(text: str, x0: float, y0: float, x1: float, y1: float) -> Reading:
+    return Reading(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), text, 0.99)
+
+
+def test_vertical_lines_are_ordered_from_right_to_left():
+    left = reading("これをしなければならない", 50, 50, 80, 350)
+    right = reading("戸籍に関する届出は本籍地で", 100, 50, 130, 375)
+    page = order([left, right], 72 / 200)
+    assert page.vertical
+    assert [row.text for row in page.rows] == [right.text, left.text]
+
+
+def test_lines_of_a_page_scanned_askew_stay_apart():
+    lines = []
+    for number in range(4):
+        top = 100 + 40 * number
+        corners = ((100, top), (1100, top + 30), (1100, top + 55), (100, top + 25))
+        lines.append(Reading(corners, f"{number}" + "届" * 40, 0.99))
+    page = order(lines[::-1], 72 / 200)
+    assert [row.text[0] for row in page.rows] == ["0", "1", "2", "3"]
+
+
+def test_padded_ruby_is_no_line_of_its_own():
+    base = reading("戸籍に関する届出は本籍地で", 100, 50, 425, 80)
+    ruby = reading("こせき", 102, 33, 150, 51)
+    (row,) = order([ruby, base], 72 / 200).rows
+    assert row.text == base.text
+
+
+def save(page: pdfium.PdfPage, path: Path, clip: tuple[float, float, float, float]) -> Path:
+    """A picture of part of a page, at the resolution pages are read."""
+    page.render(scale=ocr.DPI / 72, crop=clip).to_pil().save(path, dpi=(ocr.DPI, ocr.DPI))
+    return path
+
+
+@needs_ocr
+def test_picture_of_vertical_text_keeps_its_punctuation(typeset: Path, tmp_path: Path):
+    # the first lines of the page, at its right edge
+    pdf = pdfium.PdfDocument(typeset / "chr_v2_ipaex.pdf")
+    path = save(pdf[0], tmp_path / "紙.png", (330, 380, 40, 40))
+    pdf.close()
+    document = read_book(path)
+    truth = (
+        "第一章　総則　第一節　届出の通則　戸籍に関する届出は、届出人の本籍地又は所在地の市区町村長に対して行う。"
+        "届出人が数人あるときは、そのうち一人の所在地で届け出てもよいとする実務が長く続いている。"
+        "口頭による届出も許されるが、婚姻"
+    )
+    page = document.pages[0]
+    assert page.vertical
+    assert page.extractor == "rapidocr"
+    assert page.confidence is not None
+    assert page.confidence > 0.9
+    assert character_error_rate(document_text(document), truth) <= 0.03
+
+
+@needs_ocr
+def test_pdf_of_pictures_is_read(real_pdfs: Path):
+    document = read_book(real_pdfs / "s05_image_horizontal_text.pdf")
+    assert document.pages[0].lines[0].text.startswith("つれづれなるままに")
+    assert document.warnings == ("文字認識の確認が必要です: 1ページ",)
+
+
+@needs_ocr
+def test_broken_picture(tmp_path: Path):
+    path = tmp_path / "紙.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 200)
+    with pytest.raises(UnreadableFile, match="画像として開けません"):
+        read_book(path)
