@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from app.core import embed, glossary, japanese, lexical
 from app.core.book import Book
 from app.core.datadir import DataDir, Service
 from app.core.embed import DenseModel
-from app.core.errors import ModelUnavailable, PortInUse, ShioriError, why
+from app.core.errors import ModelUnavailable, PortInUse, ShioriError, StoreUnavailable, why
 from app.core.glossary import Glossary
 from app.core.ledger import Ledger
 from app.core.settings import Settings
@@ -41,6 +42,8 @@ SAMPLES = Path(__file__).parent.parent / "ingest" / "samples"
 SAMPLE_SHELF = "見本"
 
 _INDEX = "index"
+_SAMPLES_ADDED = "samples"
+_SHUTDOWN_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,13 @@ class Shiori:
         self._dense: DenseModel | None = None
         self.model_state = "loading" if settings.embed_model else "none"
         self.message = ""
+        self._adding = threading.Lock()
+        self._stopping = threading.Event()
+        opened = contextlib.ExitStack()
+        opened.callback(self.datadir.release)
         try:
             self.ledger = Ledger(self.datadir.ledger)
+            opened.callback(self.ledger.close)
             words = glossary.load((glossary.SHIPPED, *settings.glossary))
             known = self._known_spec()
             self.spec = known or self._first_spec()
@@ -90,7 +98,8 @@ class Shiori:
             readable = known is not None and known.layout == LAYOUT
             if known is not None and not readable:
                 self.spec = replace(known, name=str(int(known.name) + 1), layout=LAYOUT)
-            store = self._open_store(self.spec, fresh=not readable)
+            store = self._open_store_or_anew(self.spec, fresh=not readable)
+            opened.callback(store.close)
             self._remember(self.spec)
             self.shelf = Shelf(self.ledger, store, self.datadir.originals)
             self.shelf.mend()
@@ -104,14 +113,15 @@ class Shiori:
                 self._background = threading.Thread(target=self._bring_up_quietly, daemon=True)
                 self._background.start()
         except BaseException:
-            self.datadir.release()
+            opened.close()
             raise
 
     def close(self) -> None:
-        """Ends the background work and gives the data directory free."""
+        """Ends the background work, books being added too, and gives the data directory free."""
+        self._stopping.set()
         if self._background is not None:
             self._background.join(timeout=60)
-        with self.shelf.writing:
+        with self._adding, self.shelf.writing:
             self.shelf.store.close()
             self.ledger.close()
         self.datadir.release()
@@ -148,19 +158,40 @@ class Shiori:
         shelf: str = "",
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> Summary:
-        """Adds files, folders and archives to the shelf."""
+        """Adds files, folders and archives to the shelf, one call after the other.
+
+        Raises NotReady where the product is closed meanwhile; books published by then stay.
+        """
         from ingest import jobs
 
         if self._background is not None:
             self._background.join()  # a book added before the model is there would lack its vectors
-        return jobs.add(self.shelf, paths, self.settings, shelf_name=shelf, on_event=on_event)
+        with self._adding:
+            if self.model_state == "failed":
+                # These books will lack their dense vectors: once the model loads, all is built anew.
+                self._remember(replace(self.spec, model=""))
+            return jobs.add(
+                self.shelf,
+                paths,
+                self.settings,
+                shelf_name=shelf,
+                on_event=on_event,
+                stopping=self._stopping,
+            )
 
     def add_samples(self, on_event: Callable[[Event], None] = lambda event: None) -> Summary | None:
-        """Puts the sample books on a shelf that has never held a book; None where it has."""
-        if self.ledger.books() or self.ledger.jobs(limit=1):
-            return None
+        """Puts the sample books on a shelf that has never held others; None where they are not wanted.
+
+        A run that was cut short is finished by the next; samples taken off do not come back.
+        """
         files = sorted(path for path in SAMPLES.iterdir() if path.suffix in (".pdf", ".epub"))
-        return self.add(files, shelf=SAMPLE_SHELF, on_event=on_event)
+        own = {str(path) for path in files}
+        others = any(book.source_file not in own for book in self.ledger.books().values())
+        if others or self.ledger.fact(_SAMPLES_ADDED):
+            return None
+        summary = self.add(files, shelf=SAMPLE_SHELF, on_event=on_event)
+        self.ledger.set_fact(_SAMPLES_ADDED, "added")
+        return summary
 
     def remove(self, book_id: str) -> Book:
         """Takes a book off the shelf; raises NotFound."""
@@ -170,8 +201,9 @@ class Shiori:
         """What the service is and can do now."""
         books = self.ledger.books().values()
         hybrid = self._usable_model() is not None and self.searcher.weights.dense > 0
+        loading = self._background is not None and self._background.is_alive()
         return {
-            "status": "loading" if self.model_state == "loading" else "ready",
+            "status": "loading" if loading else "ready",
             "version": version("shiori"),
             "books": len(books),
             "passages": sum(book.passages for book in books),
@@ -216,6 +248,16 @@ class Shiori:
 
         return EdgeStore(self.datadir.index / spec.name, spec.schema, fresh=fresh)
 
+    def _open_store_or_anew(self, spec: IndexSpec, *, fresh: bool) -> Store:
+        """The store; an embedded one that is damaged is emptied, and filled from the ledger later."""
+        try:
+            return self._open_store(spec, fresh=fresh)
+        except StoreUnavailable as error:
+            if fresh or self.settings.qdrant_url:
+                raise
+            log.warning("the index is damaged", extra={"error": error.message})
+            return self._open_store(spec, fresh=True)
+
     def _remove_old_indexes(self) -> None:
         # Left by a rebuild that was cut short, or replaced by one that was not.
         for folder in self.datadir.index.glob("*"):
@@ -226,7 +268,11 @@ class Shiori:
         try:
             self._bring_up()
         except ShioriError as error:
+            self.message = error.message
             log.error("bringing up failed", extra={"error": error.message})
+        finally:
+            if self.model_state == "loading":
+                self.model_state = "failed"
 
     def _bring_up(self) -> None:
         """Loads the model, and builds the index anew where another maker made it or parts are lost."""
@@ -238,10 +284,11 @@ class Shiori:
             # Words alone still find; the health report and the page's footer say what is missing.
             self.message = f"{error.message} 語による検索だけで動いています。"
             log.error("model unavailable", extra={"error": error.message})
-            return
         with self.shelf.writing:
             wanted = (lexical.ENCODING, self._dense.name if self._dense else "")
             stale = (self.spec.encoding, self.spec.model) != wanted
+            # A model that is only out of reach today keeps its vectors.
+            stale = stale and self.model_state != "failed"
             if stale or not complete(self.ledger, self.shelf.store):
                 self._rebuild()
             self.shelf.encode = self._dense.encode_documents if self._dense else None
@@ -300,10 +347,18 @@ def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     app = application(product, token)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
     product.datadir.announce(Service(url, os.getpid(), token))
     on_ready(url)
-    uvicorn.Server(config).run(sockets=[listening])
+    # The server raises the signal that ended it once more when it is done.
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def application(product: Shiori, token: str) -> FastAPI:

@@ -80,6 +80,7 @@ class Shelf:
                 self.store.upsert(points)
             self.ledger.publish(generation, book)
             self._clear()
+            self._drop_originals()
         return book
 
     def remove(self, book_id: str) -> Book:
@@ -87,6 +88,7 @@ class Shelf:
         with self.writing:
             book = self.ledger.remove_book(book_id)
             self._clear()
+            self._drop_originals()
         return book
 
     def original(self, book_id: str) -> Path:
@@ -99,18 +101,21 @@ class Shelf:
         with self.writing:
             self.ledger.interrupt_running_jobs()
             self._clear()
-            # The engine may hold points of generations whose rows never reached the ledger's disk.
-            kept = {self.ledger.sha256(book_id) for book_id in self.ledger.books()}
-            if self.originals.is_dir():
-                for file in self.originals.iterdir():
-                    if file.stem not in kept:
-                        file.unlink()
+            self._drop_originals()
 
     def _clear(self) -> None:
         gone = list(self.ledger.hidden())
         if gone:
             self.store.delete_generations(gone)
             self.ledger.forget_generations(gone)
+
+    def _drop_originals(self) -> None:
+        """Deletes the originals of no book on the shelf, and copies that were cut short."""
+        kept = self.ledger.fingerprints()
+        if self.originals.is_dir():
+            for file in self.originals.iterdir():
+                if file.stem not in kept:
+                    file.unlink()
 
     def _keep_original(self, path: Path, fingerprint: str) -> None:
         kept = self._original(fingerprint, path.suffix)

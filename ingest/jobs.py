@@ -24,12 +24,15 @@ from pathlib import Path
 from typing import Any
 
 from app.core.book import Book
-from app.core.errors import ShioriError, UnreadableFile, why
+from app.core.errors import NotReady, ShioriError, UnreadableFile, why
 from app.core.settings import Settings
 from ingest.files import Found, collect
 from ingest.index import Shelf, fingerprint
 
 log = logging.getLogger(__name__)
+
+# How long a request to stop may go unheard, in seconds.
+_PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +116,17 @@ def add(
     *,
     shelf_name: str = "",
     on_event: Callable[[Event], None] = lambda event: None,
+    stopping: threading.Event | None = None,
 ) -> Summary:
     """Adds files, folders and ZIP archives; returns what became of every file.
 
     `shelf_name` is the shelf the books are put on where they do not name one. On
-    KeyboardInterrupt the books already published stay, the rest is noted as interrupted.
+    KeyboardInterrupt, and with NotReady once `stopping` is set, the books already published
+    stay and the rest is noted as interrupted.
     """
     started = time.perf_counter()
     summary = Summary()
-    run = _Run(shelf, settings, shelf_name, summary, on_event)
+    run = _Run(shelf, settings, shelf_name, summary, on_event, stopping or threading.Event())
     try:
         with collect(paths) as files:
             run.read(deque(run.tasks(files)))
@@ -146,11 +151,13 @@ class _Run:
     shelf_name: str
     summary: Summary
     on_event: Callable[[Event], None]
+    stopping: threading.Event
     open_jobs: set[int] = field(default_factory=set)
 
     def tasks(self, files: Sequence[Found]) -> Iterator[_Task]:
         """The files that have to be read; the others' ends are noted at once."""
         for file in files:
+            self._check_stopping()
             job_id = self.shelf.ledger.start_job(file.source)
             self.open_jobs.add(job_id)
             try:
@@ -196,17 +203,26 @@ class _Run:
         running: dict[Future[_Read], _Task] = {}
         with _pool(workers, self.on_event) as pool:
             while waiting or running:
+                self._check_stopping()
                 try:
                     # A few tasks ahead of the writer keep every core busy and memory flat.
                     while waiting and len(running) < workers + 1:
                         running[pool.submit(_read, waiting[0], self.settings)] = waiting[0]
                         waiting.popleft()
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    done = wait(running, timeout=_PATIENCE, return_when=FIRST_COMPLETED).done
+                    for future in done:
                         self._finish(running[future], future)
                         del running[future]
                 except BrokenProcessPool:
                     return list(running.values())
         return []
+
+    def _check_stopping(self) -> None:
+        if self.stopping.is_set():
+            raise NotReady(
+                "サービスが終了するため、登録を途中で止めました。",
+                hint="登録し終えた本は残っています。同じ操作で続きから始められます。",
+            )
 
     def _finish(self, task: _Task, future: Future[_Read]) -> None:
         try:

@@ -8,7 +8,7 @@ imported where books are added, never on the way of a search.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from llama_index.core.ingestion import IngestionPipeline
@@ -23,11 +23,12 @@ from llama_index.core.schema import (
 from llama_index.core.schema import Document as LlamaDocument
 
 from app.core import lexical
-from app.core.book import Box, Document, Line, Page, PageBoxes, Passage
+from app.core.book import Box, Document, Line, Page, PageBoxes, Passage, passage_ids
 from app.core.store import Sparse
 from ingest.chunks import passages
 
 _VECTORS = "sparse_vectors"
+_KEPT = [field.name for field in fields(Passage) if field.name not in ("id", "text")]
 
 
 class BookDocument(LlamaDocument):
@@ -101,7 +102,8 @@ def prepare(
     """Runs the ingestion pipeline over one document.
 
     `transformations` run between the cutting and the vectors; what they change of a
-    node's text is what is indexed.
+    node's text is what is indexed, and the ids follow it. They may add, split and drop
+    nodes, and add metadata of their own, which is not kept.
     """
     pipeline = IngestionPipeline(
         transformations=[
@@ -114,9 +116,14 @@ def prepare(
     nodes = pipeline.run(
         documents=[BookDocument(text_resource=MediaResource(text=document.title), book=document)]
     )
+    found = [as_passage(node) for node in nodes]
+    ids = passage_ids(book_id, [(passage.section_path, passage.text) for passage in found])
     return Prepared(
         document,
-        tuple(as_passage(node) for node in nodes),
+        tuple(
+            replace(passage, id=passage_id, ordinal=ordinal)
+            for ordinal, (passage_id, passage) in enumerate(zip(ids, found, strict=True))
+        ),
         tuple(
             {name: Sparse(*vector) for name, vector in node.metadata[_VECTORS].items()}
             for node in nodes
@@ -126,9 +133,7 @@ def prepare(
 
 def as_passage(node: BaseNode) -> Passage:
     """The passage a node of `PassageParser` stands for, with the node's present text."""
-    values = dict(node.metadata)
-    del values["title"]
-    values.pop(_VECTORS, None)
+    values = {name: node.metadata[name] for name in _KEPT}
     values["boxes"] = tuple(
         PageBoxes(page, tuple(Box(*sides) for sides in boxes)) for page, boxes in values["boxes"]
     )

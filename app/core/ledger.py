@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.book import Book, Box, Page, PageBoxes, Passage
-from app.core.errors import DataDirTooNew, NotFound
+from app.core.errors import DataDirTooNew, NotFound, StoreUnavailable
 
 # Books, generations, pages, passages, jobs, questions and single facts.
 M001_BOOKS = """
@@ -146,19 +146,33 @@ class Question:
 class Ledger:
     """One SQLite file in WAL mode; a connection a thread for reading, one lock for writing.
 
-    Opening a file that a newer version wrote raises DataDirTooNew.
+    Opening a file that a newer version wrote raises DataDirTooNew, one that is no ledger
+    StoreUnavailable.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: dict[threading.Thread, sqlite3.Connection] = {}
+        self._opening = threading.Lock()
+        self._closed = False
         self._write_lock = threading.RLock()
         self._writes = 0
         self._hidden: tuple[int, tuple[int, ...]] = (-1, ())
         self._books: tuple[int, dict[str, Book]] = (-1, {})
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._migrate()
+        try:
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StoreUnavailable(
+                f"台帳 {path} を開けません ({error})。",
+                hint="空き容量と権限を確かめ、壊れているときはバックアップから戻してください。",
+                field=str(path),
+            ) from error
+        except DataDirTooNew:
+            self.close()
+            raise
 
     def _migrate(self) -> None:
         with self._writing() as db:
@@ -178,15 +192,23 @@ class Ledger:
     def _db(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
+            if self._closed:
+                raise sqlite3.ProgrammingError("the ledger is closed")
             db = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+            self._local.db = db
+            with self._opening:
+                self._close_ended()
+                self._opened[threading.current_thread()] = db
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
-            self._local.db = db
-            with self._write_lock:
-                self._opened.append(db)
         return db
+
+    def _close_ended(self) -> None:
+        # A service adds books in ever new threads; their connections must not pile up.
+        for thread in [thread for thread in self._opened if not thread.is_alive()]:
+            self._opened.pop(thread).close()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -205,8 +227,9 @@ class Ledger:
 
     def close(self) -> None:
         """Closes every thread's connection; the ledger cannot be used afterwards."""
-        with self._write_lock:
-            for db in self._opened:
+        with self._write_lock, self._opening:
+            self._closed = True
+            for db in self._opened.values():
                 db.close()
             self._opened.clear()
             self._local = threading.local()
@@ -343,6 +366,10 @@ class Ledger:
         self.book(book_id)
         row = self._db.execute("SELECT sha256 FROM books WHERE id = ?", (book_id,)).fetchone()
         return str(row["sha256"])
+
+    def fingerprints(self) -> set[str]:
+        """The hashes of all files that books on the shelf were read from."""
+        return {str(row["sha256"]) for row in self._db.execute("SELECT sha256 FROM books")}
 
     def remove_book(self, book_id: str) -> Book:
         """Takes a book off the shelf in one transaction; its vectors are cleared away afterwards."""
