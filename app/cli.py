@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 something failed, 2 the command was used wrongly.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,21 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from app.cli_eval import eval_cli
 from app.core.errors import BadRequest, DataDirLocked, ShioriError
 from app.core.models import OFFLINE
+from app.terminal import (
+    DataDirOption,
+    JsonOption,
+    err,
+    load_settings,
+    out,
+    print_json,
+    progress_bars,
+)
 
 if TYPE_CHECKING:
     from app.client import Client
-    from app.core.settings import Settings
     from app.main import Shiori
-
-out = Console()
-err = Console(stderr=True)
 
 cli = typer.Typer(
     name="shiori",
@@ -40,14 +43,9 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 ingest_cli = typer.Typer(help="書棚の本を追加・一覧・削除します。", no_args_is_help=True)
-eval_cli = typer.Typer(help="検索の質を測ります。", no_args_is_help=True)
 cli.add_typer(ingest_cli, name="ingest")
 cli.add_typer(eval_cli, name="eval")
 
-DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="データを置くフォルダー (SHIORI_DATA_DIR)")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="結果をJSONで出力する")]
 KOption = Annotated[int, typer.Option("-k", help="表示するパッセージの数")]
 
 
@@ -82,18 +80,6 @@ def _report(error: ShioriError) -> None:
         err.print(Text(error.hint), soft_wrap=True)
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def _settings(data_dir: Path | None, **overrides: Any) -> Settings:
-    from app.core import settings, telemetry
-
-    loaded = settings.load(data_dir=data_dir, **overrides)
-    telemetry.configure(loaded.log_level if "log_level" in overrides else "warning")
-    return loaded
-
-
 @contextmanager
 def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
     """The product on a data directory, or the running service that holds it."""
@@ -101,9 +87,9 @@ def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
     from app.core.datadir import running_service
     from app.main import Shiori
 
-    settings = _settings(data_dir)
+    settings = load_settings(data_dir)
     try:
-        with _progress() as progress:
+        with progress_bars() as progress:
             task = None
 
             def rebuilding(done: int, total: int) -> None:
@@ -121,17 +107,6 @@ def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
         return
     with product:
         yield product
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    )
 
 
 # -- serve ----------------------------------------------------------------------
@@ -182,7 +157,7 @@ def ingest_add(
         else:
             summary = product.add(paths, shelf=shelf, on_event=watch).as_json()
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
         _print_summary(summary)
     if summary["files"]["failed"]:
@@ -200,7 +175,7 @@ class _Event:
 @contextmanager
 def _watching() -> Iterator[Callable[[Any], None]]:
     """Shows the progress of files being read, with rate and time left."""
-    with _progress() as progress:
+    with progress_bars() as progress:
         bars: dict[str, Any] = {}
 
         def watch(event: Any) -> None:
@@ -240,7 +215,7 @@ def ingest_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> 
         else:
             books = [asdict(book) for book in product.ledger.books().values()]
     if as_json:
-        _print_json(books)
+        print_json(books)
         return
     table = Table("ID", "書名", "版", "書棚", "内容現在日", "ページ", "パッセージ")
     for book in books:
@@ -273,7 +248,7 @@ def ingest_remove(
             for book_id in book_ids
         ]
     if as_json:
-        _print_json(removed)
+        print_json(removed)
         return
     for book in removed:
         out.print(f"取り除きました: {book['title']} {book['edition']}")
@@ -291,7 +266,7 @@ def ingest_status(data_dir: DataDirOption = None, as_json: JsonOption = False) -
             jobs = [asdict(job) for job in product.ledger.jobs()]
         health = product.health()
     if as_json:
-        _print_json({"health": health, "jobs": jobs})
+        print_json({"health": health, "jobs": jobs})
         return
     out.print(
         f"{health['books']}冊 {health['passages']:,}パッセージ / 検索: {health['search']}"
@@ -336,7 +311,7 @@ def search(
             result = product.searcher.search(question, k, filters.to_filters())
             found = search_out(result).model_dump()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for notice in found["notices"]:
         out.print(Text(notice, style="yellow"), soft_wrap=True)
@@ -365,7 +340,7 @@ def ask(
         else:
             answered = ask_out(product.answerer.ask(question, k)).model_dump()
     if as_json:
-        _print_json(answered)
+        print_json(answered)
         return
     numbers = {hit["passage_id"]: hit["rank"] for hit in answered["hits"]}
     for block in answered["answer"]:

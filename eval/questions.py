@@ -59,7 +59,7 @@ def build_questions(
     Questions that fold to the same text are one, in the wording first seen. The grade of a passage
     is its likes minus its dislikes, from 0 to 3. Likes of passages no longer in the corpus are left
     out. A question without a like has no judgement: it is written for people to judge, and not
-    measured. Raises `BadRequest` when the folder already holds something or nothing was liked.
+    measured. Raises `BadRequest` when the folder already holds something or nobody asked anything.
     """
     if folder.exists() and any(folder.iterdir()):
         raise BadRequest(
@@ -81,10 +81,10 @@ def build_questions(
     for (key, passage), votes in balance.items():
         qrels.setdefault(key, {})[passage] = min(max(votes, 0), HIGHEST_GRADE)
     liked = {key: grades for key, grades in qrels.items() if any(grades.values())}
-    if not liked:
+    if not asked:
         raise BadRequest(
-            "正解にできる「役に立った」の記録がありません",
-            hint="検索結果の「役に立った」がたまってから実行してください",
+            "記録された質問がありません",
+            hint="検索や質問の記録がたまってから実行してください",
         )
     queries = [
         Query(key, question.text, {"type": question.type} if question.type else {})
@@ -94,8 +94,13 @@ def build_questions(
     return load_dataset(folder)
 
 
+def question_id(text: str) -> str:
+    """The id of a question, the same for spellings that fold to the same text."""
+    return content_id("".join(fold(text).split()))
+
+
 def _add(asked: dict[str, LoggedQuestion], question: LoggedQuestion) -> str:
     """Keep the first wording of a question; returns its id."""
-    key = content_id("".join(fold(question.text).split()))
+    key = question_id(question.text)
     asked.setdefault(key, question)
     return key

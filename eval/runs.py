@@ -6,7 +6,6 @@ so that what is measured is what is shipped.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -169,33 +168,13 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
     }
 
 
-def write_result(folder: Path, result: Result) -> None:
-    """Keep a result: `result.json` (the published form), `run.trec` and `latency.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_run(folder / "run.trec", result.run, tag=result.config)
-    _write_json(folder / "latency.json", dict(result.latency_ms))
-    _write_json(folder / "result.json", result.as_json())
+def result_of_run(dataset: Dataset, path: Path) -> Result:
+    """Measures a TREC run file, named after the file; it holds no latencies.
 
-
-def read_result(folder: Path, dataset: Dataset) -> Result:
-    """Read a kept result; the measures are computed anew from its run file.
-
-    Raises `UnreadableFile` for a broken folder, `BadRequest` when it was measured on another dataset.
+    Raises `UnreadableFile` for a broken file, `BadRequest` for a run of another corpus.
     """
-    published = _read_json(folder / "result.json")
-    if published.get("dataset") != dataset.name:
-        raise BadRequest(
-            f"{folder} は {published.get('dataset')} の結果で、{dataset.name} の結果ではありません",
-            hint="同じデータセットで測った結果を指定してください",
-            field=str(folder),
-        )
-    latency = {
-        query: float(value)
-        for query, value in _read_json(folder / "latency.json").items()
-        if isinstance(value, int | float)
-    }
-    config = str(published.get("config", ""))
-    return _result(dataset, config, read_run(folder / "run.trec"), latency)
+    run = {query: _checked(dataset, ranking) for query, ranking in read_run(path).items()}
+    return _result(dataset, path.stem, run, {})
 
 
 def _result(dataset: Dataset, config: str, run: Run, latency: Mapping[str, float]) -> Result:
@@ -245,29 +224,6 @@ def _read_text(path: Path) -> str:
             hint="ファイルがあることと、UTF-8 であることを確かめてください",
             field=str(path),
         ) from error
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    try:
-        value = json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise UnreadableFile(
-            f"{path} の {error.lineno} 行目：JSON として読めません",
-            hint="評価を実行し直してください",
-            field=str(path),
-        ) from error
-    if not isinstance(value, dict):
-        raise UnreadableFile(
-            f"{path} が JSON オブジェクトではありません",
-            hint="評価を実行し直してください",
-            field=str(path),
-        )
-    return value
-
-
-def _write_json(path: Path, value: Mapping[str, object]) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _published(values: Mapping[str, float]) -> dict[str, float]:

@@ -62,9 +62,15 @@ def test_a_type_is_kept(tmp_path: Path) -> None:
     assert [query.type for query in dataset.judged] == ["term"]
 
 
-def test_nothing_liked_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="役に立った"):
-        build(tmp_path / "site", Like("期限", "gone"), questions=("期限",))
+def test_without_likes_there_is_nothing_judged_yet(tmp_path: Path) -> None:
+    dataset = build(tmp_path / "site", Like("期限", "gone"), questions=("期限",))
+    assert [query.text for query in dataset.queries.values()] == ["期限"]
+    assert dataset.judged == []
+
+
+def test_nothing_asked_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="質問がありません"):
+        build(tmp_path / "site", questions=("　",))
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:

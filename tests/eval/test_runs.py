@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import BadRequest, UnreadableFile
 from eval.datasets import Dataset
-from eval.runs import evaluate, read_result, read_run, write_result, write_run
+from eval.runs import evaluate, read_run, result_of_run, write_run
 
 
 def searcher(question: str, k: int) -> Sequence[tuple[str, float]]:
@@ -64,19 +64,17 @@ def test_a_dataset_without_judgements_is_refused(tiny: Dataset) -> None:
         evaluate(empty, searcher, config="c")
 
 
-def test_a_kept_result_reads_back(tiny: Dataset, tmp_path: Path) -> None:
-    result = evaluate(tiny, searcher, config="BM25 二文字")
-    write_result(tmp_path / "kept", result)
-    again = read_result(tmp_path / "kept", tiny)
-    assert again.as_json() == result.as_json()
-    assert json.loads((tmp_path / "kept" / "result.json").read_text("utf-8")) == result.as_json()
+def test_a_run_file_is_measured_as_it_was(tiny: Dataset, tmp_path: Path) -> None:
+    result = evaluate(tiny, searcher, config="c")
+    write_run(tmp_path / "c.trec", result.run)
+    again = result_of_run(tiny, tmp_path / "c.trec")
+    assert (again.config, again.per_query) == ("c", result.per_query)
 
 
-def test_a_result_of_another_dataset_is_refused(tiny: Dataset, tmp_path: Path) -> None:
-    write_result(tmp_path, evaluate(tiny, searcher, config="c"))
-    other = Dataset("別", tiny.corpus, tiny.queries, tiny.qrels)
-    with pytest.raises(BadRequest, match="別 の結果ではありません"):
-        read_result(tmp_path, other)
+def test_a_run_of_another_corpus_is_refused(tiny: Dataset, tmp_path: Path) -> None:
+    write_run(tmp_path / "c.trec", {"q1": [("elsewhere", 1.0)]})
+    with pytest.raises(BadRequest, match="elsewhere"):
+        result_of_run(tiny, tmp_path / "c.trec")
 
 
 scores = st.floats(-1e6, 1e6, width=32)

@@ -1,0 +1,63 @@
+"""What every command prints with: results to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
+
+out = Console()
+err = Console(stderr=True)
+
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="データを置くフォルダー (SHIORI_DATA_DIR)")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="結果をJSONで出力する")]
+
+
+def print_json(value: Any) -> None:
+    """Writes a value to stdout as JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def load_settings(data_dir: Path | None, **overrides: Any) -> Settings:
+    """The settings of a command; its logs are quiet unless a level is asked for."""
+    from app.core import settings, telemetry
+
+    loaded = settings.load(data_dir=data_dir, **overrides)
+    telemetry.configure(loaded.log_level if "log_level" in overrides else "warning")
+    return loaded
+
+
+def progress_bars() -> Progress:
+    """Progress bars on stderr that leave nothing behind."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """A bar for each named stage of a long command: `stage(name)` gives its `(done, total)` callback."""
+    with progress_bars() as bars:
+
+        def stage(name: str) -> Callable[[int, int], None]:
+            task = bars.add_task(name, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield stage
