@@ -115,6 +115,9 @@ class _Match:
     def within(self, other: _Match) -> bool:
         return other.start <= self.start and self.end <= other.end and self != other
 
+    def meets(self, other: _Match) -> bool:
+        return self.start < other.end and other.start < self.end
+
 
 class Glossary:
     """The rows, indexed by how their phrases begin and by their rarest word."""
@@ -440,21 +443,31 @@ def _in_order(
     others = [words[i].norm for i in range(at[0], at[-1]) if i not in at]
     if len(others) >= len(at) or _NONE in others:
         return None
-    if any(phrase.stems):
-        gaps = _gaps(folded, words, at)
-        if not all(map(re.search, phrase.stems, gaps)):
-            return None
-    return _Match(words[at[0]].start, words[at[-1]].end, loose=bool(others))
+    gaps = _gaps(folded, words, at)
+    if not all(map(re.search, phrase.stems, gaps)):
+        return None
+    # A dependent verb between the words is another word as well: 戸籍を見せたくない.
+    between = zip(phrase.stems[1:-1], gaps[1:-1], strict=True)
+    loose = bool(others) or any(not stem and _KANJI.search(gap) for stem, gap in between)
+    if loose and phrase.forms[-1] == _NONE:
+        return None
+    return _Match(words[at[0]].start, words[at[-1]].end, loose)
 
 
 def _place(rule: _Rule, found: dict[int, list[_Match]], alone: set[_Match]) -> _Match | None:
-    """Where a rule applies: one phrase that stands alone, or all phrases wherever they stand."""
+    """Where a rule applies: one phrase that stands alone, or all phrases, side by side anywhere."""
     if len(rule.phrases) == 1:
         places = (m for m in found[rule.phrases[0]] if m in alone)
         return min((m for m in places if rule.forward or not m.loose), default=None)
     if not all(phrase in found for phrase in rule.phrases):
         return None
-    parts = [min(found[phrase]) for phrase in rule.phrases]
+    parts: list[_Match] = []
+    for phrase in rule.phrases:
+        free = (m for m in found[phrase] if not any(m.meets(part) for part in parts))
+        part = min(free, default=None)
+        if part is None:
+            return None
+        parts.append(part)
     start, end = min(m.start for m in parts), max(m.end for m in parts)
     return _Match(start, end, any(m.loose for m in parts))
 

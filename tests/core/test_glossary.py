@@ -104,6 +104,8 @@ def test_small_variation_does_not_matter(tmp_path: Path, everyday: str, question
         ("代わりに出す", "代わりの用紙"),
         ("外国人になる", "外国人の婚姻"),
         ("嫡出の子", "嫡出でない子"),
+        ("戸籍がない", "戸籍を見せたくない"),
+        ("戸籍＋戸籍謄本", "戸籍謄本がほしい"),
     ],
 )
 def test_does_not_fire_inside_other_words(tmp_path: Path, everyday: str, question: str) -> None:
