@@ -40,7 +40,9 @@ _OFF = "!"
 _ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
 _KANJI = re.compile(r"[一-鿿々]")
 _PREFIX = 3
-_NEGATING = ("未", "非", "不", "無")
+# Letters that make another word of the one they touch: 未成年, 認知症.
+_BEFORE = ("未", "非", "不", "無")
+_AFTER = ("症",)
 _NONE = "無い"
 # What the analyser leaves out and yet changes the matter: くれる, もらう, なる, ない.
 _LEFT_OUT = ("くれ", "もら", "な[るりっろれ]", "な[いくかけ]|ず|ぬ")
@@ -198,7 +200,7 @@ class Glossary:
             self._formed(folded, words, levelled=False),
             self._formed(folded, self._levelled(words), levelled=True),
         ):
-            if match.start == 0 or folded[match.start - 1] not in _NEGATING:
+            if not _of_another_word(match, folded):
                 places = found.setdefault(number, [])
                 if match not in places:
                     places.append(match)
@@ -416,6 +418,10 @@ def _stem(gap: str) -> str:
 def _folded(word: str) -> str:
     """A word of the table, folded once."""
     return fold(word)
+
+
+def _of_another_word(match: _Match, folded: str) -> bool:
+    return folded.endswith(_BEFORE, 0, match.start) or folded.startswith(_AFTER, match.end)
 
 
 def _in_a_compound(match: _Match, folded: str) -> bool:

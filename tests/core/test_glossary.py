@@ -99,6 +99,7 @@ def test_small_variation_does_not_matter(tmp_path: Path, everyday: str, question
         ("籍", "国籍と戸籍"),
         ("父", "祖父の戸籍"),
         ("成年", "未成年者の後見"),
+        ("認知", "認知症の父"),
         ("認知してくれない", "認知の届出"),
         ("名字を変えない", "名字を変える"),
         ("代わりに出す", "代わりの用紙"),
