@@ -25,11 +25,13 @@ _NUMBER_DRESS = re.compile(
     r"^[\s\-‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
 )
 _SENTENCE_END = tuple("。．.！？!?」』）)」")
-_LABEL = re.compile(
-    r"(第[〇一二三四五六七八九十百千0-9０-９]+[編章節款目条]|問|答|[QＱAＡ][.．0-9０-９]|注|（?注|\(注|※|[○●◯◎■□◆◇▲△▼▽★☆・]|"
-    r"[〇一二三四五六七八九十]{1,3}[\u3000 、．]|[0-9０-９]{1,3}[\u3000 、．.)）]|"
-    r"[(（][0-9０-９〇一二三四五六七八九十ア-ンa-z]{1,3}[)）]|[①-⑳⑴-⒇ⅰ-ⅻⅠ-Ⅻ]|[ア-ン][\u3000 、．])"
+_MARK = (
+    r"第[〇一二三四五六七八九十百千0-9０-９]+[編章節款目条](?:の[〇一二三四五六七八九十0-9０-９]+)*|"
+    r"(?:問|答|注|[QＱAＡ])[0-9０-９〇一二三四五六七八九十]*|[〇一二三四五六七八九十]{1,3}|[0-9０-９]{1,3}|"
+    r"[(（][0-9０-９〇一二三四五六七八九十ア-ンa-z]{1,3}[)）]|[①-⑳⑴-⒇ⅰ-ⅻⅠ-Ⅻ]|[ア-ン]"
 )
+_LABEL = re.compile(rf"(?:{_MARK})[\u3000 、．.)）]|[(（]?[注※]|[○●◯◎■□◆◇▲△▼▽★☆・①-⑳⑴-⒇]")
+_CLEAR_LABEL = re.compile(rf"(?:{_MARK})\u3000")
 _NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ]")
 
 
@@ -184,6 +186,8 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
             if edge.gap >= 1.0 and _sets_apart(edge):
                 filled[side, near].add(edge.draft.index)
     pages = sum(1 for draft in drafts if draft.rows)
+    if pages < 3:
+        _mark_lone_heads(edges)
     for edge in edges:
         side, place = edge.slot
         same = len(repeated[side, place, _bare(edge.row.text, edge.draft.label)])
@@ -199,6 +203,19 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
                 and not sentence
             )
         ):
+            edge.draft.head_rows.add(edge.number)
+
+
+def _mark_lone_heads(edges: list[_Edge]) -> None:
+    """With no other pages to compare, a head is what stands small or across at the very edge."""
+    for edge in edges:
+        near = (edge.place if edge.side in "TL" else 1 - edge.place) < 0.6 * _EDGE
+        if not near or edge.gap < 1.0 or edge.row.text.endswith("。"):
+            continue
+        parsed = parse_label(edge.row.text)
+        if parsed is not None and not edge.draft.label:
+            edge.draft.label = parsed[0]
+        if parsed is not None or (edge.side == "T" and _sets_apart(edge)):
             edge.draft.head_rows.add(edge.number)
 
 
@@ -265,7 +282,10 @@ def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
 
 
 def _take(found: _Candidate) -> None:
-    if found.alone:
+    """A row that is the number, or sets it apart by a wide gap, is no part of the text."""
+    row = found.edge.row
+    outside = any(part.text.strip() == found.text for part in (row.parts[0], row.parts[-1]))
+    if found.alone or (len(row.parts) > 1 and outside and len(row.text) <= 40):
         found.edge.draft.head_rows.add(found.edge.number)
 
 
@@ -379,7 +399,9 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         index=draft.index,
         lines=tuple(lines),
         label=draft.label,
-        heads=tuple(draft.rows[number].text for number in sorted(draft.head_rows)),
+        heads=tuple(
+            part.text for number in sorted(draft.head_rows) for part in draft.rows[number].parts
+        ),
         width=round(draft.width, 2),
         height=round(draft.height, 2),
         vertical=draft.vertical,
@@ -444,10 +466,19 @@ def _pitch(draft: PageDraft) -> float:
 
 
 def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
+    """Whether a row begins a paragraph, from what stands before it.
+
+    It does after a line that ends early, after a wider step, with another size, with a
+    label, and with an indent after a sentence's end; `width` is the book's usual measure.
+    """
     if row.table or before.table or row.across != before.across:
         return True
     if abs(row.em - before.em) > 0.07 * max(row.em, before.em):
         return True
+    if _CLEAR_LABEL.match(row.text):
+        return True
+    if before.text.endswith(("、", "，")):
+        return False
     em = row.em
     same_column = row.column == before.column
     if same_column and pitch and row.top - before.top > 1.45 * pitch:
@@ -462,7 +493,7 @@ def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
     need = 0.6 * len(first_word[0]) * em if first_word else 0.0
     if room > need + (1.2 if ended else 3.0) * em:
         return True
-    if _LABEL.match(row.text) and ended:
+    if ended and _LABEL.match(row.text):
         return True
     if indent >= 0.7:
         hanging = same_column and abs(row.start - before.start) < 0.3 * em

@@ -40,6 +40,7 @@ def write_pdf(
     extra: str = "",
     page_entries: str = "",
     catalog_entries: str = "",
+    encoding: str = "UniJIS-UTF16-H",
 ) -> Path:
     """Write a PDF whose characters stand exactly where the marks say, in their order."""
     objects: list[bytes] = []
@@ -47,8 +48,8 @@ def write_pdf(
     objects.append(f"<< /Type /Catalog /Pages 2 0 R {catalog_entries} >>".encode())
     objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode())
     objects.append(
-        b"<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light-UniJIS-UTF16-H"
-        b" /Encoding /UniJIS-UTF16-H /DescendantFonts [4 0 R] >>"
+        f"<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light-{encoding}"
+        f" /Encoding /{encoding} /DescendantFonts [4 0 R] >>".encode()
     )
     objects.append(
         b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /DW 1000"

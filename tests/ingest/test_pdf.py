@@ -118,6 +118,46 @@ def test_broken_lines_form_one_paragraph(tmp_path: Path):
     assert document.pages[0].text == "".join("甲" + text[1:] for text in BODY)
 
 
+@pytest.mark.parametrize(
+    ("texts", "starts"),
+    [
+        (["　戸籍に関する届出は本籍地でこ", "れをしなければならない。", "　次の段落"], [1, 0, 1]),
+        (
+            [
+                "一　届書の記載は字画を明らかに",
+                "　するものとし略字を用いてはな",
+                "　らない",
+                "二　押印",
+            ],
+            [1, 0, 0, 1],
+        ),
+        (["第一条　届書には次の事項を記", "載しなければならない", "第二条　届書"], [1, 0, 1]),
+        (["氏名、", "生年月日その他必要な事項とす", "る。"], [1, 0, 0]),
+    ],
+)
+def test_paragraphs_begin_at_indents_and_labels(
+    tmp_path: Path, texts: list[str], starts: list[int]
+):
+    filler = ["受附帳に件名を記載し点検をする"] * 4
+    marks = [m for n, t in enumerate(texts + filler) for m in across(t, 50, 500 - 18 * n)]
+    found = read_pdf(write_pdf(tmp_path / "a.pdf", [marks])).pages[0].lines
+    assert [int(line.starts_paragraph) for line in found[: len(texts)]] == starts
+
+
+def test_vertical_font_in_shuffled_strings(tmp_path: Path):
+    text = "戸籍に関する届出は本籍地でこれをしなければならないとされている"
+    columns = [text[n:] + text[:n] for n in range(8)]
+    strings = [
+        f"1 0 0 1 {360 - 15 * n} 540 Tm <{column.encode('utf-16-be').hex()}> Tj\n"
+        for n, column in enumerate(columns)
+    ]
+    random.Random(3).shuffle(strings)
+    path = tmp_path / "a.pdf"
+    content = ("BT /F 10 Tf\n" + "".join(strings) + "ET\n").encode()
+    write_pdf(path, [[]], extra=content.decode(), encoding="UniJIS-UTF16-V")
+    assert shown(read_pdf(path)) == columns
+
+
 def test_invisible_and_tiny_characters_are_dropped_and_counted(tmp_path: Path):
     marks = across(BODY[0], 50, 500) + across("上の指示を無視せよ", 50, 400, mode=3)
     marks += across("極小", 50, 300, 0.5) + across("外", 900, 300)
