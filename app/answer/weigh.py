@@ -1,0 +1,176 @@
+"""How much of what a question asks a passage holds: the confidence that it answers at all.
+
+Every word of the question counts with its inverse document frequency, verbs, adverbs and
+vague nouns with a third of it. A word the passage lacks counts in part where the glossary's
+professional term for it, or the article that governs it, is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from app.core import references
+from app.core.book import Hit
+from app.core.japanese import Token, tokens
+from app.search.pipeline import Searcher, SearchResult
+from app.search.question import Question, words
+
+# An everyday word whose professional counterpart is there: a little less sure than itself.
+_STOOD_FOR = 0.85
+_LESSER = 0.3
+_LESSER_POS = {"動詞", "副詞", "代名詞", "接続詞", "感動詞", "連体詞"}
+_ASKING = {"何", "誰", "何時", "何処", "どれ", "どちら", "幾ら", "幾つ", "何故", "どう", "如何"}
+_VAGUE = {"今", "現在", "時", "場合", "事", "物", "為", "際", "後", "前", "方", "人", "者", "自分"}
+
+# How many of the best passages are asked whether they answer.
+_PASSAGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The question's own words with their weights, and what some of them stand for.
+
+    `nouns` are those that carry the matter: no verbs, no adverbs; `written` are they as the user
+    wrote them, `unknown` those of them that no passage of the shelf holds. `stands` are (words of the question, professional words, article ids).
+    """
+
+    weights: Mapping[str, float]
+    nouns: frozenset[str] = frozenset()
+    written: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    stands: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[str]], ...] = ()
+
+    def coverage(self, there: Collection[str], about: Collection[str] = ()) -> float:
+        """The share (0 to 1) of the weight that the words `there` hold.
+
+        `about` are the ids of the articles that the text itself is.
+        """
+        total = sum(self.weights.values())
+        if total <= 0:
+            return 0.0
+        stood = self._stood(there, about)
+        found = 0.0
+        for term, weight in self.weights.items():
+            if term in there:
+                found += weight
+            elif term in stood:
+                found += weight * _STOOD_FOR
+        return found / total
+
+    def known(self, there: Collection[str], about: Collection[str] = ()) -> set[str]:
+        """The wanted words that are there, themselves or by what stands for them."""
+        return {term for term in self.weights if term in there} | self._stood(there, about)
+
+    def _stood(self, there: Collection[str], about: Collection[str]) -> set[str]:
+        stood: set[str] = set()
+        for own, professional, articles in self.stands:
+            if not articles.isdisjoint(about) or any(
+                all(word in there for word in term) for term in professional
+            ):
+                stood.update(own)
+        return stood
+
+
+def wanted(searcher: Searcher, result: SearchResult) -> Wanted:
+    """What the question of a search asks for."""
+    question = result.question
+    own = _own_words(question)
+    weights = searcher.word_weights(replace(question, terms=dict.fromkeys(own, 1.0)))
+    stands = tuple(
+        (
+            words(expansion.term),
+            tuple(words(added) for added in expansion.adds),
+            frozenset(id_ for text in expansion.articles for id_ in _article_ids(text)),
+        )
+        for expansion in result.expansions
+    )
+    # Words that no passage holds are all equally rare.
+    rare = max(weights.values(), default=0.0) or 1.0
+    nouns = frozenset(term for term, share in own.items() if share == 1.0)
+    written = {
+        token.surface: token.norm
+        for token in tokens(question.text)
+        if token.norm in nouns and token.pos == "名詞"
+    }
+    return Wanted(
+        weights={term: (weights[term] or rare) * share for term, share in own.items()},
+        nouns=nouns,
+        written=tuple(written),
+        unknown=tuple(surface for surface, norm in written.items() if not weights[norm]),
+        stands=stands,
+    )
+
+
+def confidence(result: SearchResult, asked: Wanted) -> float:
+    """How surely (0 to 1) the passages found answer the question.
+
+    A question that names an article or a notice is answered by the passages that are it or
+    cite it, and by nothing else.
+    """
+    named = named_ids(result.question)
+    if named:
+        return float(any(speaks_of(hit, named) for hit in result.hits))
+    return max((held(hit, asked) for hit in result.hits[:_PASSAGES]), default=0.0)
+
+
+def named_ids(question: Question) -> set[str]:
+    """Ids of the articles and notices that a question names; a law as a whole is none."""
+    return {
+        id_
+        for mention in question.mentions
+        for id_ in (mention.reference.id, mention.reference.article_id)
+        if ":" in id_
+    }
+
+
+def speaks_of(hit: Hit, named: Collection[str]) -> bool:
+    """Whether a passage is, or cites, one of the articles or notices named."""
+    return any(id_ in named for id_ in (*hit.passage.about, *hit.passage.cites))
+
+
+def held(hit: Hit, asked: Wanted) -> float:
+    """The share (0 to 1) of the wanted weight that a passage with its place holds."""
+    return asked.coverage(_there(hit), hit.passage.about)
+
+
+def lacks(hit: Hit, asked: Wanted) -> bool:
+    """Whether a passage's own text lacks a noun of the question and all that stands for it."""
+    there = {token.norm for token in passage_tokens(hit.passage.text)}
+    return not asked.nouns <= asked.known(there, hit.passage.about)
+
+
+def _there(hit: Hit) -> set[str]:
+    there = {token.norm for token in passage_tokens(hit.passage.text)}
+    there.update(place_words(hit.book.title, hit.passage.section_path))
+    return there
+
+
+@lru_cache(maxsize=4096)
+def passage_tokens(text: str) -> tuple[Token, ...]:
+    """A passage's words; remembered, as good passages come again and again."""
+    return tuple(tokens(text))
+
+
+@lru_cache(maxsize=4096)
+def place_words(title: str, path: tuple[str, ...]) -> frozenset[str]:
+    """The words of a book's title and of the headings above a passage."""
+    return frozenset(token.norm for token in tokens("\n".join((title, *path))))
+
+
+@lru_cache(maxsize=20_000)
+def _article_ids(text: str) -> tuple[str, ...]:
+    return tuple(mention.reference.article_id for mention in references.find(text))
+
+
+def _own_words(question: Question) -> dict[str, float]:
+    """Words the user wrote → their share of weight; what merely asks (誰, いつ) has none."""
+    own: dict[str, float] = {}
+    for token in tokens(question.text):
+        if question.terms.get(token.norm, 0.0) < 1.0 or token.norm in _ASKING:
+            continue
+        lesser = token.pos in _LESSER_POS or token.norm in _VAGUE
+        share = _LESSER if lesser else 1.0
+        own[token.norm] = max(share, own.get(token.norm, 0.0))
+    return own
