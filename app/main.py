@@ -365,9 +365,10 @@ def application(product: Shiori, token: str) -> FastAPI:
     """The whole service over one product: the interface and the pages; `token` admits local commands."""
     from app.api.service import create
     from app.web import pages
+    from ingest.render import draw_page
 
     app = create(product, token)
-    pages.join(app, product)
+    pages.join(app, product, product.shelf.original, draw_page)
     return app
 
 

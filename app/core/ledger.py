@@ -14,13 +14,14 @@ import json
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core.book import Book, Box, Page, PageBoxes, Passage
+from app.core.book import Book, Box, Line, Page, PageBoxes, Passage, Ruby
 from app.core.errors import DataDirTooNew, NotFound, StoreUnavailable
 
 # Books, generations, pages, passages, jobs, questions and single facts.
@@ -110,8 +111,46 @@ CREATE TABLE questions (
 );
 """
 
+# Printed lines with their boxes, look-ups, verdicts on passages, notes.
+M002_DESK = """
+CREATE TABLE page_lines (
+    generation INTEGER NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    page_index INTEGER NOT NULL,
+    lines BLOB NOT NULL,
+    PRIMARY KEY (generation, page_index)
+) WITHOUT ROWID;
+CREATE TABLE lookups (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_at REAL NOT NULL,
+    solved_at REAL
+);
+ALTER TABLE questions ADD COLUMN lookup INTEGER REFERENCES lookups (id);
+CREATE INDEX questions_lookup ON questions (lookup);
+CREATE INDEX questions_asked ON questions (asked_at);
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    given_at REAL NOT NULL,
+    query TEXT NOT NULL,
+    passage_id TEXT NOT NULL,
+    helpful INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    name TEXT NOT NULL
+);
+CREATE INDEX verdicts_passage ON verdicts (passage_id);
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    written_at REAL NOT NULL,
+    passage_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    name TEXT NOT NULL
+);
+CREATE INDEX notes_passage ON notes (passage_id);
+"""
 
-MIGRATIONS = (M001_BOOKS,)
+# A question repeated within this time goes on with the same look-up.
+SAME_LOOKUP_SECONDS = 30 * 60
+
+MIGRATIONS = (M001_BOOKS, M002_DESK)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -141,6 +180,45 @@ class Question:
     answered: bool | None
     hits: tuple[str, ...]
     took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """From the first question about a matter until it is solved; `queries` in the order asked.
+
+    Times are seconds since the epoch, `solved_at` is None while nobody said it is solved.
+    `answered` is whether the last question was.
+    """
+
+    id: int
+    started_at: float
+    solved_at: float | None
+    queries: tuple[str, ...]
+    answered: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody said of a passage as an answer to a question; `name` is empty when not given."""
+
+    id: int
+    given_at: float
+    query: str
+    passage_id: str
+    helpful: bool
+    reason: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A slip of paper on a passage (付箋), seen by everybody; `name` is empty when not given."""
+
+    id: int
+    written_at: float
+    passage_id: str
+    text: str
+    name: str
 
 
 class Ledger:
@@ -263,10 +341,15 @@ class Ledger:
     ) -> None:
         """Writes the pages and passages of a generation that is still building."""
         with self._writing() as db:
-            db.executemany(
-                "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_page_row(generation, page) for page in pages),
-            )
+            for page in pages:
+                db.execute(
+                    "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    _page_row(generation, page),
+                )
+                db.execute(
+                    "INSERT INTO page_lines VALUES (?, ?, ?)",
+                    (generation, page.index, _pack_lines(page.lines)),
+                )
             db.executemany(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (_passage_row(generation, passage) for passage in passages),
@@ -426,6 +509,31 @@ class Ledger:
         ).fetchall()
         return [_page(row) for row in rows]
 
+    def lines(self, book_id: str, page_index: int) -> tuple[Line, ...]:
+        """The printed lines of one page in reading order, with their boxes; raises NotFound.
+
+        Pages written before lines were kept come as paragraphs without boxes.
+        """
+        text = self.page_text(book_id, page_index)
+        row = self._db.execute(
+            "SELECT l.lines FROM page_lines l JOIN books b ON b.generation = l.generation"
+            " WHERE b.id = ? AND l.page_index = ?",
+            (book_id, page_index),
+        ).fetchone()
+        if row is None:
+            return tuple(Line(paragraph) for paragraph in text.splitlines())
+        return _unpack_lines(row["lines"])
+
+    def passages_on(self, book_id: str, page_index: int) -> list[Passage]:
+        """The passages that stand on a page, wholly or in part, in order."""
+        rows = self._db.execute(
+            "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
+            " WHERE g.book_id = ? AND g.state = 'live' AND p.page_index <= ?"
+            " AND p.page_index_end >= ? ORDER BY p.ordinal",
+            (book_id, page_index, page_index),
+        ).fetchall()
+        return [_passage(row) for row in rows]
+
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
         wanted: dict[int, list[str]] = {}
@@ -563,6 +671,145 @@ class Ledger:
             for row in rows
         ]
 
+    # -- the desk: look-ups, verdicts, notes ------------------------------------
+
+    def log_lookup(
+        self,
+        query: str,
+        hits: Sequence[str],
+        took_ms: float,
+        answered: bool,
+        lookup: int | None = None,
+    ) -> int:
+        """Keeps a question asked at the desk with the look-up it belongs to; returns the look-up's id.
+
+        That is `lookup` where it is still open, else one in which the same was asked last
+        a short while ago, else a new one. A page loaded again counts once.
+        """
+        with self._writing() as db:
+            found = db.execute(
+                "SELECT l.id, q.query FROM lookups l JOIN questions q ON q.lookup = l.id"
+                " WHERE l.solved_at IS NULL AND (l.id = ? OR (q.query = ? AND q.asked_at > ?))"
+                " ORDER BY l.id = ? DESC, q.id DESC LIMIT 1",
+                (lookup, query, time.time() - SAME_LOOKUP_SECONDS, lookup),
+            ).fetchone()
+            if found is not None and found["query"] == query:
+                return int(found["id"])
+            if found is not None:
+                lookup = int(found["id"])
+            else:
+                cursor = db.execute("INSERT INTO lookups (started_at) VALUES (?)", (time.time(),))
+                lookup = int(cursor.lastrowid or 0)
+            db.execute(
+                "INSERT INTO questions (asked_at, kind, query, answered, hits, took_ms, lookup)"
+                " VALUES (?, 'ask', ?, ?, ?, ?, ?)",
+                (time.time(), query, answered, _dump(list(hits)), took_ms, lookup),
+            )
+            return lookup
+
+    def solve(self, lookup: int) -> None:
+        """Ends a look-up: the matter is settled. Raises NotFound; a second time changes nothing."""
+        with self._writing() as db:
+            known = db.execute("SELECT 1 FROM lookups WHERE id = ?", (lookup,)).fetchone()
+            if known is None:
+                raise NotFound(
+                    f"調べもの {lookup} の記録はありません。", hint="もう一度検索してください。"
+                )
+            db.execute(
+                "UPDATE lookups SET solved_at = ? WHERE id = ? AND solved_at IS NULL",
+                (time.time(), lookup),
+            )
+
+    def lookups(
+        self, *, containing: str = "", since: float = 0.0, limit: int = 100
+    ) -> list[Lookup]:
+        """The latest look-ups, newest first; with `containing`, those with that in a question."""
+        chosen = self._db.execute(
+            "SELECT * FROM lookups l WHERE started_at >= ? AND EXISTS (SELECT 1 FROM questions q"
+            " WHERE q.lookup = l.id AND instr(q.query, ?)) ORDER BY id DESC LIMIT ?",
+            (since, containing, limit),
+        ).fetchall()
+        return [self._lookup(row) for row in chosen]
+
+    def lookup(self, lookup: int) -> Lookup | None:
+        """One look-up, or None."""
+        row = self._db.execute("SELECT * FROM lookups WHERE id = ?", (lookup,)).fetchone()
+        return self._lookup(row) if row else None
+
+    def _lookup(self, row: sqlite3.Row) -> Lookup:
+        asked = self._db.execute(
+            "SELECT query, answered FROM questions WHERE lookup = ? ORDER BY id", (row["id"],)
+        ).fetchall()
+        last = asked[-1]["answered"] if asked else None
+        return Lookup(
+            id=row["id"],
+            started_at=row["started_at"],
+            solved_at=row["solved_at"],
+            queries=tuple(str(one["query"]) for one in asked),
+            answered=None if last is None else bool(last),
+        )
+
+    def give_verdict(
+        self, query: str, passage_id: str, helpful: bool, reason: str = "", name: str = ""
+    ) -> int:
+        """Keeps a verdict on a passage; raises NotFound for an unknown passage."""
+        self.passage(passage_id)
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO verdicts (given_at, query, passage_id, helpful, reason, name)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (time.time(), query, passage_id, helpful, reason, name),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def verdicts(self, *, since: float = 0.0, limit: int = 10_000) -> list[Verdict]:
+        """The latest verdicts, newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM verdicts WHERE given_at >= ? ORDER BY id DESC LIMIT ?", (since, limit)
+        ).fetchall()
+        return [Verdict(**(dict(row) | {"helpful": bool(row["helpful"])})) for row in rows]
+
+    def likes(self, passage_ids: Sequence[str]) -> dict[str, int]:
+        """How many found each of these passages helpful; those without a like are left out."""
+        marks = ", ".join("?" * len(passage_ids))
+        rows = self._db.execute(
+            "SELECT passage_id, count(*) AS n FROM verdicts"
+            f" WHERE helpful AND passage_id IN ({marks}) GROUP BY passage_id",
+            tuple(passage_ids),
+        ).fetchall()
+        return {str(row["passage_id"]): int(row["n"]) for row in rows}
+
+    def add_note(self, passage_id: str, text: str, name: str = "") -> int:
+        """Puts a note on a passage; raises NotFound for an unknown passage."""
+        self.passage(passage_id)
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO notes (written_at, passage_id, text, name) VALUES (?, ?, ?, ?)",
+                (time.time(), passage_id, text, name),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def remove_note(self, note: int) -> None:
+        """Takes a note off its passage; one that is gone already changes nothing."""
+        with self._writing() as db:
+            db.execute("DELETE FROM notes WHERE id = ?", (note,))
+
+    def notes(self, passage_ids: Sequence[str]) -> dict[str, list[Note]]:
+        """The notes on these passages, oldest first, by passage."""
+        marks = ", ".join("?" * len(passage_ids))
+        rows = self._db.execute(
+            f"SELECT * FROM notes WHERE passage_id IN ({marks}) ORDER BY id", tuple(passage_ids)
+        ).fetchall()
+        found: dict[str, list[Note]] = {}
+        for row in rows:
+            found.setdefault(str(row["passage_id"]), []).append(Note(**dict(row)))
+        return found
+
+    def all_notes(self, limit: int = 500) -> list[Note]:
+        """The latest notes, newest first."""
+        rows = self._db.execute("SELECT * FROM notes ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+        return [Note(**dict(row)) for row in rows]
+
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -582,6 +829,41 @@ def _page_row(generation: int, page: Page) -> tuple[Any, ...]:
         page.confidence,
         _dump(page.warnings),
     )
+
+
+def _pack_lines(lines: Sequence[Line]) -> bytes:
+    rows = [
+        [
+            line.text,
+            None if line.box is None else [round(side, 4) for side in _sides(line.box)],
+            line.kind,
+            line.starts_paragraph,
+            line.level,
+            round(line.size, 2),
+            [[ruby.start, ruby.end, ruby.text] for ruby in line.ruby],
+        ]
+        for line in lines
+    ]
+    return zlib.compress(_dump(rows).encode())
+
+
+def _unpack_lines(packed: bytes) -> tuple[Line, ...]:
+    return tuple(
+        Line(
+            text,
+            None if box is None else Box(*box),
+            kind,
+            starts,
+            level,
+            size,
+            tuple(Ruby(*reading) for reading in ruby),
+        )
+        for text, box, kind, starts, level, size, ruby in json.loads(zlib.decompress(packed))
+    )
+
+
+def _sides(box: Box) -> tuple[float, float, float, float]:
+    return box.x0, box.y0, box.x1, box.y1
 
 
 def _page(row: sqlite3.Row) -> Page:

@@ -11,7 +11,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from app.core.errors import BadRequest, NotFound, ShioriError
-from app.web import apidocs, ask
+from app.web import apidocs, ask, books
+from app.web.books import Draw, Original
 from app.web.view import HEADERS, STATIC, Product, View, add_headers, with_headers
 
 _NOT_PAGES = ("/v1", "/openapi.json")
@@ -28,10 +29,14 @@ class _Unexpected(ShioriError):
     """Shown in place of an error nobody foresaw."""
 
 
-def join(app: FastAPI, product: Product) -> None:
-    """Adds the pages to the service. Its own error handlers go on answering for the interface."""
+def join(app: FastAPI, product: Product, original: Original, draw: Draw) -> None:
+    """Adds the pages to the service. Its own error handlers go on answering for the interface.
+
+    `original` finds the kept file of a book, `draw` makes a picture of one of its pages.
+    """
     view = View(product)
     app.include_router(ask.router(product, view))
+    app.include_router(books.router(product, view, original, draw))
     app.include_router(apidocs.router(view))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(with_headers)

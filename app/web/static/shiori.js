@@ -1,1 +1,8 @@
+// Everything here only adds comfort: each page works without it.
+import { startCopying } from "./copying.js";
+import { startKeys } from "./keys.js";
+import { startViewer } from "./viewer.js";
 
+const viewer = startViewer();
+startKeys(viewer);
+startCopying();

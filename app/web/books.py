@@ -1,0 +1,224 @@
+"""The pages of a book: the printed page with a passage marked on it, or its text to read."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
+from markupsafe import Markup, escape
+
+from app.core.book import Box, Line, Page, Passage, joint
+from app.core.errors import NotFound
+from app.web.view import Product, View, page_name
+
+# Pixels. One size serves every zoom: 1400 is about 240 dpi on an A5 page.
+WIDTH = 1400
+ZOOMS = (50, 75, 100, 125, 150, 200)
+# Drawn pictures may be thrown away at any time; the oldest go first.
+KEPT_PICTURES = 2000
+
+# (original file, page index, width in pixels) → a PNG.
+Draw = Callable[[Path, int, int], bytes]
+# book id → the kept original file.
+Original = Callable[[str], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A printed line laid over the picture, in thousandths of the page's width and height."""
+
+    text: str
+    x: float
+    y: float
+    length: float
+    size: float
+    vertical: bool
+    marked: bool
+
+
+class Pictures:
+    """Pages as pictures, drawn once and kept on disk; one at a time is drawn for everybody."""
+
+    def __init__(self, folder: Path, draw: Draw) -> None:
+        self._folder = folder
+        self._draw = draw
+        self._drawing = threading.Lock()
+
+    def picture(self, original: Path, page_index: int) -> Path:
+        """The picture of a page; raises UnreadableFile where it cannot be drawn."""
+        kept = self._folder / f"{original.stem}-{page_index}-{WIDTH}.png"
+        if kept.exists():
+            return kept
+        with self._drawing:
+            if not kept.exists():
+                picture = self._draw(original, page_index, WIDTH)
+                self._folder.mkdir(parents=True, exist_ok=True)
+                partial = kept.with_suffix(f".{os.getpid()}.partial")
+                partial.write_bytes(picture)
+                partial.replace(kept)
+                self._throw_away_old()
+        return kept
+
+    def _throw_away_old(self) -> None:
+        kept = list(self._folder.glob("*.png"))
+        if len(kept) > KEPT_PICTURES:
+            kept.sort(key=lambda file: file.stat().st_mtime)
+            for file in kept[: KEPT_PICTURES // 10]:
+                file.unlink(missing_ok=True)
+
+
+def router(product: Product, view: View, original: Original, draw: Draw) -> APIRouter:
+    """The pages /books/…"""
+    routes = APIRouter(include_in_schema=False)
+    pictures = Pictures(product.datadir.rendered, draw)
+    ledger = product.ledger
+
+    @routes.get("/books/{book_id}")
+    def book(book_id: str) -> Response:
+        found = ledger.book(book_id)
+        return RedirectResponse(f"/books/{found.id}/pages/0", 303)
+
+    @routes.get("/books/{book_id}/pages/{index}")
+    def page(
+        request: Request,
+        book_id: str,
+        index: int,
+        passage: str = "",
+        zoom: Annotated[int, Query(ge=25, le=400)] = 100,
+        part: bool = False,
+    ) -> Response:
+        shown = ledger.page(book_id, index)
+        found = ledger.book(book_id)
+        marked = ledger.passage(passage) if passage else None
+        if marked is not None and marked.book_id != book_id:
+            raise NotFound(
+                f"パッセージ {passage} はこの本にありません。", hint="検索し直してください。"
+            )
+        lines = ledger.lines(book_id, index)
+        is_picture = has_picture(found.source_file, shown)
+        boxes = boxes_on(marked, index)
+        return view.page(
+            request,
+            "_page.html" if part else "page.html",
+            part=part,
+            book=found,
+            page=shown,
+            name=page_name(shown.label, "", index, index, printed=is_picture),
+            passage=marked,
+            boxes=boxes,
+            lines=[text_line(line, shown, boxes) for line in lines if line.box and line.text],
+            paragraphs=[] if is_picture else paragraphs(lines, marked),
+            picture=is_picture,
+            zoom=min(ZOOMS, key=lambda step: abs(step - zoom)),
+            zooms=ZOOMS,
+            last=found.pages - 1,
+        )
+
+    @routes.get("/books/{book_id}/pages/{index}/image")
+    def image(book_id: str, index: int) -> Response:
+        shown = ledger.page(book_id, index)
+        if not has_picture(ledger.book(book_id).source_file, shown):
+            raise NotFound(
+                "この本にはページの画像がありません。", hint="文字の表示で読んでください。"
+            )
+        file = pictures.picture(original(book_id), index)
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return FileResponse(file, media_type="image/png", headers=headers)
+
+    return routes
+
+
+def has_picture(source_file: str, page: Page) -> bool:
+    """Whether a page was printed: of a PDF, with a size."""
+    return source_file.lower().endswith(".pdf") and page.width > 0 and page.height > 0
+
+
+def boxes_on(passage: Passage | None, page_index: int) -> tuple[Box, ...]:
+    """The lines of a passage on a page."""
+    if passage is None:
+        return ()
+    return tuple(
+        box for page in passage.boxes if page.page_index == page_index for box in page.boxes
+    )
+
+
+def text_line(line: Line, page: Page, marked: Sequence[Box]) -> TextLine:
+    """Where a line's text is laid over the picture, so that it can be selected."""
+    box = line.box
+    assert box is not None  # asked for printed lines only
+    is_marked = any(_same(box, other) for other in marked)
+    width, height = (box.x1 - box.x0) * 1000, (box.y1 - box.y0) * 1000
+    if page.vertical and height > width:
+        return TextLine(
+            line.text,
+            (box.x0 + box.x1) / 2 * 1000,
+            box.y0 * 1000,
+            height,
+            height / len(line.text),
+            True,
+            is_marked,
+        )
+    return TextLine(
+        line.text,
+        box.x0 * 1000,
+        box.y1 * 1000 - height * 0.15,
+        width,
+        height * 0.85,
+        False,
+        is_marked,
+    )
+
+
+def _same(one: Box, other: Box) -> bool:
+    """Whether two boxes are one line, their corners rounded differently."""
+    sides = ((one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1))
+    return all(abs(a - b) < 0.0005 for a, b in sides)
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of a page without a picture. `level` is a heading's level (0 none)."""
+
+    html: Markup
+    kind: str
+    level: int
+    marked: bool
+
+
+def paragraphs(lines: Sequence[Line], marked: Passage | None) -> list[Paragraph]:
+    """The page to read, its readings (ruby) above the words, the passage's paragraphs marked."""
+    wanted = {part.strip() for part in marked.text.splitlines()} if marked else set()
+    joined: list[tuple[Line, str, Markup]] = []
+    for line in lines:
+        html = with_ruby(line)
+        if line.starts_paragraph or not joined:
+            joined.append((line, line.text, html))
+        else:
+            first, text, before = joined[-1]
+            between = joint(text, line.text)
+            joined[-1] = (first, text + between + line.text, before + between + html)
+    return [
+        Paragraph(html, line.kind, line.level, text.strip() in wanted and bool(text.strip()))
+        for line, text, html in joined
+    ]
+
+
+def with_ruby(line: Line) -> Markup:
+    """A line as HTML, its readings as `<ruby>`."""
+    parts: list[Markup] = []
+    at = 0
+    for ruby in sorted(line.ruby, key=lambda item: item.start):
+        if ruby.start < at:
+            continue
+        parts.append(escape(line.text[at : ruby.start]))
+        base = line.text[ruby.start : ruby.end]
+        parts.append(Markup("<ruby>{}<rt>{}</rt></ruby>").format(base, ruby.text))
+        at = ruby.end
+    parts.append(escape(line.text[at:]))
+    return Markup("").join(parts)

@@ -1,0 +1,111 @@
+// Opens the page of a book beside the answer, and turns and zooms it in place.
+const WIDE = matchMedia("(min-width: 68rem)");
+
+export function startViewer() {
+  const panel = document.getElementById("viewer");
+  const viewer = { panel, open, close, isOpen: () => Boolean(panel && !panel.hidden) };
+  let opener = null;
+  let wanted = 0;
+
+  async function fetchSheet(url) {
+    const address = new URL(url, location.href);
+    address.searchParams.set("part", "true");
+    const response = await fetch(address);
+    return response.text();
+  }
+
+  async function open(url, { focus = true, from = document.activeElement } = {}) {
+    const turn = ++wanted;
+    panel.setAttribute("aria-busy", "true");
+    const html = await fetchSheet(url);
+    if (turn !== wanted) return;
+    panel.innerHTML = html;
+    panel.hidden = false;
+    panel.removeAttribute("aria-busy");
+    panel.closest(".results").classList.add("beside");
+    opener = from;
+    addClose();
+    toMark(panel);
+    if (focus) panel.querySelector("[data-sheet] :is(h1, h2)")?.focus({ preventScroll: true });
+  }
+
+  function addClose() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "close";
+    button.textContent = "閉じる";
+    button.addEventListener("click", close);
+    panel.querySelector(".tools")?.append(button);
+  }
+
+  function close() {
+    panel.hidden = true;
+    panel.replaceChildren();
+    panel.closest(".results").classList.remove("beside");
+    if (opener?.isConnected) opener.focus();
+  }
+
+  async function turn(link) {
+    const sheet = link.closest("[data-sheet]");
+    const focusAgain = link.dataset.zoom ? "[data-zoom]" : `[rel="${link.rel}"]`;
+    const inPanel = panel?.contains(sheet);
+    const html = await fetchSheet(link.href);
+    const holder = document.createElement("template");
+    holder.innerHTML = html;
+    const next = holder.content.querySelector("[data-sheet]");
+    if (!next) return void (location.href = link.href);
+    sheet.replaceWith(next);
+    if (inPanel) addClose();
+    else history.replaceState(null, "", link.href);
+    toMark(next);
+    const target = link.dataset.zoom
+      ? [...next.querySelectorAll("[data-zoom]")].find((one) => one.getAttribute("aria-label") === link.getAttribute("aria-label"))
+      : next.querySelector(focusAgain);
+    (target ?? next.querySelector(":is(h1, h2)"))?.focus({ preventScroll: true });
+  }
+
+  function point(link, on) {
+    document.getElementById(`p${link.dataset.passage}`)?.classList.toggle("pointed", on);
+  }
+
+  document.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const link = event.target.closest("a");
+    if (!link) return;
+    if (link.matches("[data-turn], [data-zoom]")) {
+      event.preventDefault();
+      turn(link);
+    } else if (panel && WIDE.matches && link.matches("[data-open]")) {
+      event.preventDefault();
+      open(link.href, { from: link });
+    } else if (panel && WIDE.matches && link.matches("[data-page]")) {
+      open(link.dataset.page, { focus: false, from: link });
+    }
+  });
+  for (const link of document.querySelectorAll("[data-passage]")) {
+    for (const [name, on] of [["mouseenter", true], ["mouseleave", false], ["focus", true], ["blur", false]]) {
+      link.addEventListener(name, () => point(link, on));
+    }
+  }
+  // The evidence of the first sentence stands beside it from the start.
+  const first = document.querySelector(".answer [data-page]");
+  if (panel && first && WIDE.matches) open(first.dataset.page, { focus: false, from: first });
+  for (const sheet of document.querySelectorAll("main > [data-sheet]")) toMark(sheet);
+  return viewer;
+}
+
+// Brings the marked lines into view inside the page's own frame.
+function toMark(root) {
+  const room = root.querySelector(".paper-room, .reading-text");
+  const mark = room?.querySelector(".cited");
+  if (!mark) return;
+  const image = room.querySelector("img");
+  const move = () => {
+    const box = mark.getBoundingClientRect();
+    const frame = room.getBoundingClientRect();
+    room.scrollTop += box.top - frame.top - frame.height * 0.2;
+    room.scrollLeft += box.left - frame.left - frame.width * 0.5;
+  };
+  move();
+  if (image && !image.complete) image.addEventListener("load", move, { once: true });
+}
