@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something failed, 2 the command was used wrongly.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from rich.text import Text
 from app.cli_eval import eval_cli
 from app.core.errors import BadRequest, DataDirLocked, ShioriError
 from app.core.models import OFFLINE
+from app.core.settings import PREFIX
 from app.terminal import (
     DataDirOption,
     JsonOption,
@@ -46,7 +48,18 @@ ingest_cli = typer.Typer(help="書棚の本を追加・一覧・削除します�
 cli.add_typer(ingest_cli, name="ingest")
 cli.add_typer(eval_cli, name="eval")
 
+# What typer makes of Ctrl-C.
+_INTERRUPTED = 130
+
 KOption = Annotated[int, typer.Option("-k", help="表示するパッセージの数")]
+
+
+@cli.callback()
+def _root(data_dir: DataDirOption = None) -> None:
+    """専門書を検索し、根拠を引いて答えます。"""
+    if data_dir is not None:
+        # The commands look there, unless they are given a folder of their own.
+        os.environ[f"{PREFIX}DATA_DIR"] = str(data_dir)
 
 
 def main() -> None:
@@ -57,11 +70,6 @@ def main() -> None:
     except ShioriError as error:
         _report(error)
         sys.exit(2 if isinstance(error, BadRequest) else 1)
-    except KeyboardInterrupt:
-        err.print(
-            "中断しました。登録し終えた本は残っています。同じコマンドで続きから始められます。"
-        )
-        sys.exit(1)
     except Exception as error:  # the command line's outermost boundary
         if os.environ.get("SHIORI_LOG_LEVEL") == "debug":
             raise
@@ -70,6 +78,9 @@ def main() -> None:
             sys.exit(2)
         err.print(f"予期しない誤りが起きました: {type(error).__name__}: {error}")
         err.print("SHIORI_LOG_LEVEL=debug を付けて実行すると詳しい記録が出ます。")
+        sys.exit(1)
+    if code == _INTERRUPTED:
+        err.print("中断しました。終わったところまでは残っています。同じコマンドで続けられます。")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -126,11 +137,12 @@ def serve(
     from app.core import telemetry
     from app.main import Shiori, run
 
+    # Being stopped by a service manager ends it as Ctrl-C does: cleanly.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_module.load(data_dir=data_dir, host=host, port=port)
     telemetry.configure(settings.log_level)
     with Shiori(settings, wait_for_model=False) as product:
-        if samples and not product.ledger.books():
-            err.print("見本の本を登録しています…")
+        if samples:
             with _watching() as watch:
                 summary = product.add_samples(watch)
             if summary is not None:

@@ -16,8 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from app.core.settings import Settings
 
-out = Console()
-err = Console(stderr=True)
+# Titles and file names may hold square brackets: nothing printed is markup.
+out = Console(markup=False, highlight=False)
+err = Console(stderr=True, markup=False, highlight=False)
 
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="データを置くフォルダー (SHIORI_DATA_DIR)")
@@ -35,14 +36,15 @@ def load_settings(data_dir: Path | None, **overrides: Any) -> Settings:
     from app.core import settings, telemetry
 
     loaded = settings.load(data_dir=data_dir, **overrides)
-    telemetry.configure(loaded.log_level if "log_level" in overrides else "warning")
+    asked = "log_level" in loaded.model_fields_set
+    telemetry.configure(loaded.log_level if asked else "warning")
     return loaded
 
 
 def progress_bars() -> Progress:
     """Progress bars on stderr that leave nothing behind."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
