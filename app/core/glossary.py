@@ -39,6 +39,8 @@ _TOGETHER = "＋"
 _OFF = "!"
 _ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
 _KANJI = re.compile(r"[一-鿿々]")
+# A dependent verb has no form of its own: 直す, 直した and 直せる share the kanji.
+_KANJI_STEM = re.compile(r"^(.*[一-鿿々])[ぁ-ゖ]+$", re.DOTALL)
 _PREFIX = 3
 # Letters that make another word of the one they touch: 未成年, 認知症.
 _BEFORE = ("未", "非", "不", "無")
@@ -253,7 +255,7 @@ class Glossary:
         folded = fold(text)
         words = tokens(folded)
         if not words:
-            return _Phrase(folded, (), (), False, frozenset())
+            return _Phrase(_KANJI_STEM.sub(r"\1", folded), (), (), False, frozenset())
         if level:
             words = self._levelled(words)
         stems = tuple(_stem(gap) for gap in _gaps(folded, words, range(len(words))))

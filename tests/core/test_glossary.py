@@ -83,6 +83,7 @@ def test_names_the_professional_term_and_the_articles(tmp_path: Path) -> None:
         ("届け出", "婚姻の届出"),
         ("名字を変える", "名字は変えられますか"),
         ("国籍がない", "国籍のない子"),
+        ("直す", "誤記を直したい"),
         ("ﾏｲﾅﾝﾊﾞｰ", "マイナンバーとは"),
     ],
 )
