@@ -42,7 +42,7 @@ def load_settings(data_dir: Path | None, **overrides: Any) -> Settings:
 
 
 def progress_bars() -> Progress:
-    """Progress bars on stderr that leave nothing behind."""
+    """Progress bars on stderr that leave nothing behind; none where nobody watches."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -50,6 +50,7 @@ def progress_bars() -> Progress:
         TimeRemainingColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     )
 
 
