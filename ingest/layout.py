@@ -160,11 +160,13 @@ def arrange(
     gaps = _gaps(inked)
     if vertical is None:
         vertical = _vote(inked, gaps)
-    along, across = _by_direction(inked, gaps, vertical)
-    tables = _tables(along, rules, vertical, em)
-    in_table = {id(cell) for table in tables for cell in table.cells}
-    cells = [cell for cell in _cells(along, vertical) if not _taken(cell, in_table)]
-    runs = _with_ruby(_link(cells), ruby_ratio)
+    tables = _tables(inked, rules, vertical, em)
+    in_table = {id(glyph) for table in tables for glyph in table.cells}
+    outside = [
+        (glyph, gap) for glyph, gap in zip(inked, gaps, strict=True) if id(glyph) not in in_table
+    ]
+    along, across = _by_direction(outside, vertical)
+    runs = _with_ruby(_link(_cells(along, vertical)), ruby_ratio)
     blocks = [_table_block(table, vertical, em) for table in tables]
     blocks += _across_blocks(across, vertical)
     rows = _order(runs, blocks, em)
@@ -278,11 +280,12 @@ def _without_doubles(glyphs: list[Glyph]) -> list[Glyph]:
 
 
 def _by_direction(
-    glyphs: list[Glyph], gaps: list[tuple[float, float]], vertical: bool
+    spaced: list[tuple[Glyph, tuple[float, float]]], vertical: bool
 ) -> tuple[list[Glyph], list[list[Glyph]]]:
-    """Part the page's own direction from lines that run across it."""
+    """Part the page's own direction from lines that run across it (glyphs with their `_gaps`)."""
+    glyphs = [glyph for glyph, _ in spaced]
     suspects = []
-    for glyph, (gap_x, gap_y) in zip(glyphs, gaps, strict=True):
+    for glyph, (gap_x, gap_y) in spaced:
         own, other = (gap_y, gap_x) if vertical else (gap_x, gap_y)
         if other < 0.6 * glyph.em and own > 1.6 * glyph.em:
             suspects.append(glyph)
@@ -343,10 +346,6 @@ def _cells(glyphs: Sequence[Glyph], vertical: bool) -> list[_Cell]:
             )
         )
     return cells
-
-
-def _taken(cell: _Cell, ids: set[int]) -> bool:
-    return any(id(glyph) in ids for glyph in cell.glyphs)
 
 
 def _link(cells: list[_Cell]) -> list[_Run]:
@@ -712,7 +711,9 @@ def _tables(glyphs: list[Glyph], rules: Sequence[Rule], vertical: bool, em: floa
     for group in _crossing(rules, em):
         xs = _distinct([rule.x0 for rule in group if rule.x0 == rule.x1], em)
         ys = _distinct([rule.y0 for rule in group if rule.y0 == rule.y1], em)
-        if len(xs) < 2 or len(ys) < 2 or len(xs) + len(ys) < 6:
+        along, across = (ys, xs) if vertical else (xs, ys)
+        # a single cell a row is a frame around running text
+        if len(along) < 3 or len(across) < 2 or len(along) + len(across) < 6:
             continue
         inside = [
             glyph
@@ -761,28 +762,30 @@ def _distinct(values: list[float], em: float) -> list[float]:
 
 
 def _table_block(table: _Table, vertical: bool, em: float) -> _Run:
-    """The table row by row, the cells of a row parted by a full-width space."""
-    grid: dict[tuple[int, int], list[_Cell]] = defaultdict(list)
-    for cell in _cells(table.cells, vertical):
+    """The table row by row, the cells of a row parted by a full-width space.
+
+    A cell may run against the page (vertical heads in a horizontal form).
+    """
+    grid: dict[tuple[int, int], list[Glyph]] = defaultdict(list)
+    for glyph in table.cells:
+        cell = _cell(glyph, vertical)
         row = _slot(table.across, (cell.v0 + cell.v1) / 2)
         column = _slot(table.along, (cell.u0 + cell.u1) / 2)
-        grid[row, column].append(cell)
+        grid[row, column].append(glyph)
     u0, u1 = table.along[0], table.along[-1]
     block = []
     for number in sorted({row for row, _ in grid}):
-        columns = sorted(column for row, column in grid if row == number)
-        parts = []
+        lines = []
         texts = []
-        for column in columns:
-            runs = _with_ruby(_link(grid[number, column]))
-            lines = _column(runs, em)
-            texts.append("".join(line.text for line in lines))
-            parts += [part for line in lines for part in line.parts]
+        for column in sorted(column for row, column in grid if row == number):
+            inside = _cell_lines(grid[number, column], vertical, em)
+            texts.append("".join(line.text for line in inside))
+            lines += inside
         block.append(
             Row(
                 text="\u3000".join(texts),
-                parts=tuple(parts),
-                em=_size([cell for column in columns for cell in grid[number, column]]),
+                parts=tuple(part for line in lines for part in line.parts),
+                em=median(line.em for line in lines),
                 start=u0,
                 end=u1,
                 top=table.across[number],
@@ -792,6 +795,12 @@ def _table_block(table: _Table, vertical: bool, em: float) -> _Run:
             )
         )
     return _Run([], u0, u1, table.across[0], table.across[-1], em, block)
+
+
+def _cell_lines(glyphs: list[Glyph], vertical: bool, em: float) -> list[Row]:
+    if sum(is_wide(glyph.char) for glyph in glyphs) >= 3:
+        vertical = is_vertical(glyphs)
+    return _column(_with_ruby(_link(_cells(glyphs, vertical))), em)
 
 
 def _slot(edges: list[float], value: float) -> int:

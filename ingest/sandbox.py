@@ -71,7 +71,8 @@ def read_book(
             assert child.stdin is not None  # opened as a pipe by _start
             with contextlib.suppress(BrokenPipeError), child.stdin:
                 child.stdin.write(json.dumps(request).encode())
-            document = _collect(child, path, limits, on_page)
+            progress = _Progress(on_page)
+            document = _collect(child, path, limits, progress)
         finally:
             if child.poll() is None:
                 child.kill()
@@ -79,7 +80,7 @@ def read_book(
             if child.stdout is not None:
                 child.stdout.close()
         if document is None:
-            raise _died(path, child.returncode, complaints)
+            raise _died(path, progress, child.returncode, complaints)
     return document
 
 
@@ -100,15 +101,33 @@ def _start(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     )
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How many pages the child has read, and whom to tell."""
+
+    on_page: OnPage | None
+    done: int = 0
+    total: int = 0
+
+    def tell(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        if self.on_page is not None:
+            self.on_page(done, total)
+
+    @property
+    def where(self) -> str:
+        """The page at fault, in words; empty where the pages are not the trouble."""
+        return f"{self.done + 1}ページ目で、" if 0 < self.done < self.total else ""
+
+
 def _collect(
-    child: subprocess.Popen[bytes], path: Path, limits: Limits, on_page: OnPage | None
+    child: subprocess.Popen[bytes], path: Path, limits: Limits, progress: _Progress
 ) -> Document | None:
     """The document the child sends; None where it ends without having sent one."""
     pages: list[Page] = []
-    for message in _messages(child, path, limits):
+    for message in _messages(child, path, limits, progress):
         if "done" in message:
-            if on_page is not None:
-                on_page(int(message["done"]), int(message["total"]))
+            progress.tell(int(message["done"]), int(message["total"]))
         elif "page" in message:
             pages.append(_page(message["page"]))
         elif "error" in message:
@@ -119,7 +138,7 @@ def _collect(
 
 
 def _messages(
-    child: subprocess.Popen[bytes], path: Path, limits: Limits
+    child: subprocess.Popen[bytes], path: Path, limits: Limits, progress: _Progress
 ) -> Iterator[dict[str, Any]]:
     """Messages as they arrive. Raises UnreadableFile where time or size runs out."""
     assert child.stdout is not None  # opened as a pipe by _start
@@ -132,7 +151,7 @@ def _messages(
             patience = min(limits.stall, end - time.monotonic())
             if patience <= 0 or not selector.select(patience):
                 raise UnreadableFile(
-                    f"{path.name}の読み取りに時間がかかりすぎたため中止しました。",
+                    f"{path.name}: {progress.where}読み取りに時間がかかりすぎたため中止しました。",
                     hint="ファイルが壊れていないか確かめるか、分けて登録してください。",
                     field=path.name,
                 )
@@ -152,21 +171,21 @@ def _messages(
                 yield json.loads(row)
 
 
-def _died(path: Path, code: int, complaints: IO[bytes]) -> UnreadableFile:
+def _died(path: Path, progress: _Progress, code: int, complaints: IO[bytes]) -> UnreadableFile:
     """Why a child ended without an answer, from its exit and its last words."""
     complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4000))
     words = complaints.read().decode("utf-8", "replace").strip().splitlines()
     last = words[-1] if words else ""
     if code == -signal.SIGXCPU:
         cause = "読み取りに時間がかかりすぎたため中止しました"
-    elif "MemoryError" in last or "bad_alloc" in last or code in (-signal.SIGKILL,):
+    elif "MemoryError" in last or "bad_alloc" in last or code == -signal.SIGKILL:
         cause = "読み取りに必要なメモリが上限を超えました"
     elif code < 0:
         cause = f"読み取り中に異常終了しました({signal.Signals(-code).name})"
     else:
         cause = f"読み取り中に異常終了しました({last.split(':')[0] or code})"
     return UnreadableFile(
-        f"{path.name}: {cause}。",
+        f"{path.name}: {progress.where}{cause}。",
         hint="ファイルが壊れている可能性があります。開けるか確かめ、保存し直して登録してください。",
         field=path.name,
     )

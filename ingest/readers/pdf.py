@@ -160,14 +160,12 @@ def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
     """One page's rows; a page pdfium cannot load becomes an empty one with a warning."""
     try:
         page = pdf[index]
-    except pdfium.PdfiumError:
-        return PageDraft(index, (), 0.0, 0.0, vertical=False, warnings=("ページを開けません",))
-    try:
         frame = _frame(page)
         objects = _objects(page, frame)
         glyphs, hidden, layer = _glyphs(page, frame, objects)
-    finally:
         page.close()
+    except pdfium.PdfiumError:
+        return PageDraft(index, (), 0.0, 0.0, vertical=False, warnings=("ページを開けません",))
     arrangement = arrange(glyphs, objects.rules)
     warnings = []
     confidence = None

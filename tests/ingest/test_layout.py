@@ -133,6 +133,21 @@ def test_vertical_table_has_its_first_row_at_the_right():
     assert [row.text for row in rows if row.table] == ["区分　手数料", "謄本　七百円"]
 
 
+def test_vertical_cell_of_a_horizontal_form():
+    glyphs = down("届出人印", 55, 52) + across("氏名を自署すること", 85, 55)
+    glyphs += across("住所を記載すること", 85, 75)
+    glyphs += [g for n, line in enumerate(LINES) for g in across(line, 50, 120 + 18 * n)]
+    rows = arrange(glyphs, grid([50, 75, 250], [50, 95, 110])).rows
+    assert rows[0].text == "届出人印　氏名を自署すること住所を記載すること"
+
+
+def test_frame_around_text_is_no_table():
+    glyphs = [g for n, line in enumerate(LINES) for g in across(line, 60, 60 + 18 * n)]
+    rows = arrange(glyphs, grid([50, 250], [50, 95, 140, 160])).rows
+    assert [row.text for row in rows] == LINES
+    assert not any(row.table for row in rows)
+
+
 def test_empty_page():
     assert arrange([]).rows == ()
 
