@@ -451,8 +451,11 @@ def _in_order(
     others = [words[i].norm for i in range(at[0], at[-1]) if i not in at]
     if len(others) >= len(at) or _NONE in others:
         return None
+    if len(at) == 1 and not any(phrase.stems):
+        return _Match(words[first].start, words[first].end)
     gaps = _gaps(folded, words, at)
-    if not all(map(re.search, phrase.stems, gaps)):
+    pairs = zip(phrase.stems, gaps, strict=True)
+    if not all(not stem or re.search(stem, gap) for stem, gap in pairs):
         return None
     # A dependent verb between the words is another word as well: 戸籍を見せたくない.
     between = zip(phrase.stems[1:-1], gaps[1:-1], strict=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from app.core.errors import SettingsError
 from app.core.glossary import cells_of, read_table
 from app.core.japanese import fold
-from app.core.references import find
+from app.core.references import PRECEDENT, find
 
 SHIPPED = Path(__file__).parent / "data" / "law_changes.tsv"
 COLUMNS = ("effective", "subject", "articles", "keywords", "summary")
@@ -52,7 +52,7 @@ class LawChanges:
         if not _AS_OF.fullmatch(as_of):
             return []
         since = as_of + "-01-01"[len(as_of) - 10 :] if len(as_of) < 10 else as_of
-        ids = {_article_id(reference) for reference in references}
+        ids = {_article_id(reference) for reference in references if _is_article(reference)}
         folded = fold(text)
         return [
             change
@@ -110,8 +110,13 @@ def _touches(change: LawChange, ids: set[str], folded: str) -> bool:
     return any(word in folded for word in change.keywords)
 
 
+def _is_article(reference: str) -> bool:
+    """False for a precedent (先例:1964-06-30:民事甲:2240) and a law cited as a whole (民法)."""
+    return ":" in reference and not reference.startswith(f"{PRECEDENT}:")
+
+
 def _article_id(reference: str) -> str:
-    """民法:767:2 → 民法:767; a precedent's id is left as it is."""
+    """民法:767:2 → 民法:767."""
     return ":".join(reference.split(":")[:2])
 
 
