@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,21 @@ def check(folder: Path) -> Iterator[ReadingRow]:
                 yield check_file(path, truth)
             except NoText:
                 continue
+
+
+def as_table(rows: Iterable[ReadingRow]) -> str:
+    """The measures as a Markdown table, error rates in percent."""
+    lines = [
+        "| 文書 | ページ | 文字誤り率 % | ページ/秒 | pdfiumのみ % | pdfiumのみ ページ/秒 |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        plain = ["", ""]
+        if row.plain_rate is not None and row.plain_speed is not None:
+            plain = [f"{100 * row.plain_rate:.2f}", f"{row.plain_speed:.0f}"]
+        cells = [row.name, str(row.pages), f"{100 * row.rate:.2f}", f"{row.speed:.1f}", *plain]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def check_file(path: Path, truth: str) -> ReadingRow:

@@ -8,6 +8,7 @@ Lengths are points, boxes have their origin at the top left.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,9 @@ RUBY_RATIO = 0.62
 
 _LINK_GAP = 1.3  # em between two characters of one run: a full-width space and some slack
 _MIN_COLUMN = 6.0  # em; anything narrower is a column of a table or of page numbers
+_KANJI = re.compile(
+    "[\u2e80-\u2fdf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〇〆ヶ]"
+)
 _OPENING = frozenset("（「『〔［｛〈《【([{“‘")
 _CLOSING = frozenset("）」』〕］｝〉》】)]}、。，．・：；！？,.:;!?”’")
 
@@ -160,6 +164,15 @@ def arrange(
     gaps = _gaps(inked)
     if vertical is None:
         vertical = _vote(inked, gaps)
+    fold = _fold(inked, em) if vertical else None
+    if fold is not None:
+        halves = ([g for g in inked if g.x0 > fold], [g for g in inked if g.x0 <= fold])
+        rows = [
+            row
+            for half in halves
+            for row in arrange(half, rules, ruby_ratio=ruby_ratio, vertical=True).rows
+        ]
+        return Arrangement(tuple(rows), vertical=True, em=em)
     tables = _tables(inked, rules, vertical, em)
     in_table = {id(glyph) for table in tables for glyph in table.cells}
     outside = [
@@ -171,6 +184,22 @@ def arrange(
     blocks += _across_blocks(across, vertical)
     rows = _order(runs, blocks, em)
     return Arrangement(tuple(rows), vertical, em)
+
+
+def _fold(glyphs: Sequence[Glyph], em: float) -> float | None:
+    """Where the fold of two facing pages of vertical text lies, None for a single page."""
+    left, right = min(g.x0 for g in glyphs), max(g.x1 for g in glyphs)
+    height = max(g.y1 for g in glyphs) - min(g.y0 for g in glyphs)
+    if right - left < 1.2 * height:
+        return None
+    edge = left
+    for glyph in sorted(glyphs, key=lambda g: g.x0):
+        middle = (edge + glyph.x0) / 2
+        central = 0.4 < (middle - left) / (right - left) < 0.6
+        if glyph.x0 - edge > 3 * em and central:
+            return middle
+        edge = max(edge, glyph.x1)
+    return None
 
 
 def body_size(glyphs: Iterable[Glyph]) -> float:
@@ -193,13 +222,8 @@ def is_kana(char: str) -> bool:
 
 
 def is_kanji(char: str) -> bool:
-    """Kanji, the iteration mark and 〇."""
-    return (
-        "㐀" <= char[0] <= "鿿"
-        or "豈" <= char[0] <= "\ufaff"
-        or char[0] >= "\U00020000"
-        or (char[0] in "々〇〆ヶ⺀⼀")
-    )
+    """Kanji, radicals standing for them, the iteration mark and 〇."""
+    return _KANJI.match(char) is not None
 
 
 def is_vertical(glyphs: Sequence[Glyph]) -> bool:

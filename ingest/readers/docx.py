@@ -23,6 +23,7 @@ from ingest.readers.text import without_invisible
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _LEFT_OUT = frozenset(
     [
         f"{_W}del",
@@ -30,7 +31,7 @@ _LEFT_OUT = frozenset(
         f"{_W}rPr",
         f"{_W}pPr",
         f"{_W}instrText",
-        "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
+        _FALLBACK,
     ]
 )
 
@@ -143,6 +144,10 @@ class _Reader:
             if style.number is not None:
                 label = self.numbering.next(*style.number)
             yield from _split(label, text, ruby, style.level)
+        for box in paragraph.iter(f"{_W}txbxContent"):
+            holder = next(box.iterancestors(f"{_W}p"), None)
+            if holder is paragraph and next(box.iterancestors(_FALLBACK), None) is None:
+                yield from self.lines(box)
         for note in notes:
             inner = (self._runs(p)[0].strip() for p in note.iter(f"{_W}p"))
             content = "".join(inner)

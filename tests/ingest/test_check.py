@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.check import character_error_rate, check, edit_distance
+from ingest.check import as_table, character_error_rate, check, edit_distance
 
 
 def by_hand(found: str, truth: str) -> int:
@@ -39,3 +39,4 @@ def test_check_measures_every_file_with_a_truth(tmp_path: Path):
     (tmp_path / "a.truth.txt").write_text("戸籍法第一条", "utf-8")
     (row,) = check(tmp_path)
     assert (row.name, row.pages, row.rate, row.plain_rate) == ("a.md", 1, 0.0, None)
+    assert as_table([row]).splitlines()[-1].startswith("| a.md | 1 | 0.00 |")

@@ -71,6 +71,24 @@ def test_heading_over_both_columns_comes_first():
     assert texts(left + right + head)[0] == "第一章届出の通則と届出期間の計算"
 
 
+def test_right_page_of_a_spread_is_read_before_the_left():
+    def sheet(x: float, turn: int) -> tuple[list[Glyph], list[str]]:
+        lines = [line[turn:] + line[:turn] for line in LINES]
+        tiers = lines + [line[::-1] for line in lines]
+        glyphs = [
+            g
+            for n, line in enumerate(tiers)
+            for g in down(line, x - 18 * (n % 4), 50 + 155 * (n // 4))
+        ]
+        wide = [glyph("戸", x - 250, 40)] if turn else [glyph("籍", x + 240, 40)]
+        return glyphs + wide, tiers
+
+    right, right_lines = sheet(600, 0)
+    left, left_lines = sheet(350, 3)
+    found = texts(left + right)
+    assert [t for t in found if len(t) > 1] == right_lines + left_lines
+
+
 def test_ruby_stands_apart_from_its_base():
     glyphs = across("嫡出子の出生の届出", 50, 50) + across("ちゃくしゅつし", 49, 44, 4.6)
     (row,) = arrange(glyphs).rows

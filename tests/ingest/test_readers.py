@@ -187,6 +187,14 @@ def test_word_leaves_out_deleted_and_hidden_text(tmp_path: Path):
     assert document.warnings == ("見えない文字を1字除きました",)
 
 
+def test_word_text_boxes_are_read_once(tmp_path: Path):
+    box = f"<w:txbxContent>{paragraph(run('囲みの文'))}</w:txbxContent>"
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    both = f"<mc:AlternateContent {mc}><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent>"
+    document = read(docx(tmp_path / "a.docx", paragraph(run("本文") + f"<w:r>{both}</w:r>")))
+    assert texts(document) == ["本文", "囲みの文"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(1, "一"), (10, "十"), (77, "七十七"), (120, "百二十"), (2001, "二千一")]
 )
