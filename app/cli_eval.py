@@ -171,6 +171,40 @@ def abstain(
     out.print(table)
 
 
+@eval_cli.command("tune")
+def tune(
+    folder: DatasetArgument,
+    data_dir: DataDirOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="測るだけで記録しない")] = False,
+) -> None:
+    """設定したモデルの重みを、評価付きの質問で決めます。"""
+    from app.evaluation import keep_weights, tune_weights
+    from eval.datasets import load_dataset
+    from eval.report import LABELS
+
+    settings = load_settings(data_dir)
+    dataset = load_dataset(folder)
+    with stages() as stage:
+        found = tune_weights(dataset, settings, stage("索引の作成"), stage("重みの比較"))
+    table = Table("脚", "前", "後", "伸び (選択に使わない質問で)", "95 % 区間")
+    for step in found.steps:
+        table.add_row(
+            step.leg,
+            f"{step.before:g}",
+            f"{step.after:g}",
+            f"{step.gain:+.4f}",
+            f"{step.low:+.4f} 〜 {step.high:+.4f}",
+        )
+    out.print(table)
+    for step in found.steps:
+        tried = "  ".join(f"{weight:g}: {value:.4f}" for weight, value in step.means.items())
+        out.print(Text(f"{step.leg} の重みと{LABELS['ndcg@10']}  {tried}"), soft_wrap=True)
+    out.print(f"{LABELS['ndcg@10']} {found.base_ndcg:.4f} → {found.tuned_ndcg:.4f}")
+    if not dry_run:
+        keep_weights(settings, found.weights)
+        out.print("台帳に記録しました。サービスは次の起動からこの重みを使います。")
+
+
 @eval_cli.command("baseline")
 def baseline(
     update: Annotated[

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.answer.compose import Answerer
@@ -13,6 +13,7 @@ from app.core.book import Book, Document, Line, Page, content_id
 from app.core.errors import BadRequest
 from app.core.glossary import Glossary
 from app.core.ledger import Ledger
+from app.core.models import Kind
 from app.core.settings import Settings
 from app.main import Shiori
 from app.search import pipeline, weights
@@ -20,10 +21,11 @@ from app.search.retrieve import Weights
 from eval.abstain import Outcome, answerable_auroc, aurc, threshold_at_refusal
 from eval.baselines import BASELINES, bm25_searcher
 from eval.datasets import CorpusDocument, Dataset
-from eval.measures import mean
+from eval.measures import mean, per_query
 from eval.questions import LoggedQuestion, build_questions, passage_document, question_id
 from eval.report import TARGET_REFUSAL
 from eval.runs import Progress, Searcher
+from eval.tune import Tuning, tune
 
 PRODUCT_CONFIGS = ("default", "lexical", "words")
 CONFIGS = (*PRODUCT_CONFIGS, *BASELINES)
@@ -34,7 +36,9 @@ WORDS_ALONE = Weights(grams=0.0, topic=0.0, link=0.0, mention=0.0, supplement=1.
 # Passages of one document share its place, so more are asked for than documents are wanted.
 _PASSAGES_PER_DOCUMENT = 2
 _PER_BOOK = 500
+_LEGS_OF: Mapping[Kind, tuple[str, ...]] = {"embed": ("dense", "grams"), "rerank": ("rerank",)}
 _DRAWN_FROM = 3
+_SHOWN = 10
 _LOGGED = 100_000
 
 
@@ -109,6 +113,42 @@ def documents(searcher: pipeline.Searcher) -> Searcher:
         return list(best.items())[:k]
 
     return search
+
+
+def tune_weights(
+    dataset: Dataset, settings: Settings, indexing: Progress, trying: Progress
+) -> Tuning:
+    """Chooses the weights of the legs the site's models bring, on a judged question set.
+
+    Starts from search by words alone, so that what comes out is not below it.
+    """
+    with indexed("default", dataset, settings, indexing) as (product, searcher):
+        safe = {"grams": Weights().grams}
+        if settings.embed_model:
+            safe = {"dense": 0.0, **safe}
+        if settings.rerank_model:
+            safe = {**safe, "rerank": 0.0}
+        qrels = {query.id: dataset.qrels[query.id] for query in dataset.judged}
+
+        def measure(tried: Mapping[str, float]) -> list[float]:
+            legs = replace(searcher.weights, **tried)
+            ask = documents(product.searcher_with(legs, product.glossary))
+            run = {query.id: ask(query.text, _SHOWN) for query in dataset.judged}
+            return list(per_query(qrels, run, ["ndcg@10"])["ndcg@10"].values())
+
+        return tune(measure, safe, progress=trying)
+
+
+def keep_weights(settings: Settings, found: Mapping[str, float]) -> None:
+    """Writes tuned weights into the site's ledger, under the names of its models."""
+    ledger = Ledger(settings.data_dir / "ledger.sqlite")
+    try:
+        for kind, legs in _LEGS_OF.items():
+            own = {leg: weight for leg, weight in found.items() if leg in legs}
+            if own:
+                weights.remember(ledger, weights.model_of(settings, kind), own)
+    finally:
+        ledger.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +256,8 @@ def _publish(product: Shiori, dataset: Dataset, progress: Callable[[int, int], N
 
 def _page(number: int, document: CorpusDocument) -> Page:
     path = str(document.metadata.get("path") or "")
-    headings = [heading for heading in (path, document.title) if heading]
+    # Without a heading of its own a short document would share a passage with its neighbour.
+    headings = [heading for heading in (path, document.title or document.id) if heading]
     lines = [Line(text, level=level) for level, text in enumerate(headings, start=1)]
     body = [Line(line) for line in document.text.splitlines() if line.strip()]
     return Page(number, (*lines, *body), label=document.id)

