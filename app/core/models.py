@@ -140,6 +140,9 @@ def loading(where: Place, kind: Kind) -> Iterator[None]:
         with warnings.catch_warnings():
             # Deprecations inside the model libraries are theirs to mend.
             warnings.simplefilter("ignore")
+            from transformers.utils import logging
+
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             yield
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError) as error:
         raise ModelUnavailable(
