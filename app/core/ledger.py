@@ -147,7 +147,7 @@ CREATE TABLE notes (
 CREATE INDEX notes_passage ON notes (passage_id);
 """
 
-# A question repeated within this time goes on with the same look-up.
+# A look-up goes on as long as no more than this passes between its questions.
 SAME_LOOKUP_SECONDS = 30 * 60
 
 MIGRATIONS = (M001_BOOKS, M002_DESK)
@@ -683,15 +683,15 @@ class Ledger:
     ) -> int:
         """Keeps a question asked at the desk with the look-up it belongs to; returns the look-up's id.
 
-        That is `lookup` where it is still open, else one in which the same was asked last
-        a short while ago, else a new one. A page loaded again counts once.
+        That is `lookup` where it is open and went on a short while ago, else an open one
+        in which the same was asked then, else a new one. A page loaded again counts once.
         """
         with self._writing() as db:
             found = db.execute(
                 "SELECT l.id, q.query FROM lookups l JOIN questions q ON q.lookup = l.id"
-                " WHERE l.solved_at IS NULL AND (l.id = ? OR (q.query = ? AND q.asked_at > ?))"
+                " WHERE l.solved_at IS NULL AND q.asked_at > ? AND (l.id = ? OR q.query = ?)"
                 " ORDER BY l.id = ? DESC, q.id DESC LIMIT 1",
-                (lookup, query, time.time() - SAME_LOOKUP_SECONDS, lookup),
+                (time.time() - SAME_LOOKUP_SECONDS, lookup, query, lookup),
             ).fetchone()
             if found is not None and found["query"] == query:
                 return int(found["id"])
@@ -752,9 +752,19 @@ class Ledger:
     def give_verdict(
         self, query: str, passage_id: str, helpful: bool, reason: str = "", name: str = ""
     ) -> int:
-        """Keeps a verdict on a passage; raises NotFound for an unknown passage."""
+        """Keeps a verdict on a passage; raises NotFound for an unknown passage.
+
+        The same again within a minute is a button pressed twice.
+        """
         self.passage(passage_id)
         with self._writing() as db:
+            same = db.execute(
+                "SELECT id FROM verdicts WHERE query = ? AND passage_id = ? AND helpful = ?"
+                " AND reason = ? AND given_at > ?",
+                (query, passage_id, helpful, reason, time.time() - 60),
+            ).fetchone()
+            if same is not None:
+                return int(same["id"])
             cursor = db.execute(
                 "INSERT INTO verdicts (given_at, query, passage_id, helpful, reason, name)"
                 " VALUES (?, ?, ?, ?, ?, ?)",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from markupsafe import Markup
 
 from app.answer.compose import Answered
@@ -32,7 +33,7 @@ class Ask:
     """A question and what it is limited to, as the page's address carries them.
 
     `without` are question words whose glossary terms are not searched; `shown` is how
-    many passages are listed.
+    many passages are listed; `lookup` is the look-up the question goes on with.
     """
 
     q: str = ""
@@ -43,6 +44,7 @@ class Ask:
     citing: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     shown: int = SHOWN
+    lookup: int | None = None
 
     @property
     def filters(self) -> Filters:
@@ -59,6 +61,11 @@ class Ask:
     @property
     def url(self) -> str:
         """The page's address; what has its usual value is left out."""
+        return "/?" + self.parameters
+
+    @property
+    def parameters(self) -> str:
+        """The question and its limits as they stand in an address."""
         pairs: list[tuple[str, str]] = [("q", self.q)]
         for name in ("book", "shelf", "edition", "citing", "without"):
             pairs += [(name, value) for value in getattr(self, name)]
@@ -66,11 +73,17 @@ class Ask:
             pairs.append(("as_of", self.as_of))
         if self.shown != SHOWN:
             pairs.append(("shown", str(self.shown)))
-        return "/?" + urlencode(pairs)
+        if self.lookup is not None:
+            pairs.append(("lookup", str(self.lookup)))
+        return urlencode(pairs)
 
     def but(self, **changes: Any) -> Ask:
         """The same question with something changed; the list starts from its top again."""
         return replace(self, **({"shown": SHOWN} | changes))
+
+    def in_lookup(self, lookup: int) -> Ask:
+        """The same question as part of a look-up."""
+        return replace(self, lookup=lookup)
 
     def without_but(self, term: str) -> Ask:
         """The same question with one word's glossary terms searched again."""
@@ -118,45 +131,72 @@ def router(product: Product, view: View) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
-    def ask(
-        request: Request,
-        q: str | None = None,
-        book: Annotated[list[str] | None, Query()] = None,
-        shelf: Annotated[list[str] | None, Query()] = None,
-        edition: Annotated[list[str] | None, Query()] = None,
-        as_of: str = "",
-        citing: Annotated[list[str] | None, Query()] = None,
-        without: Annotated[list[str] | None, Query()] = None,
-        shown: Annotated[int, Query(ge=1, le=COUNTED)] = SHOWN,
+    def search(
+        request: Request, ask: Annotated[Ask, Depends(asked)], solved: int | None = None
     ) -> Response:
-        asked = Ask(
-            (q or "").strip(),
-            _given(book),
-            _given(shelf),
-            _given(edition),
-            as_of.strip(),
-            _given(citing),
-            _given(without),
-            shown,
-        )
         page: dict[str, Any] = {
-            "ask": asked,
+            "ask": ask,
             "choices": choices(product),
             "found": None,
             "error": None,
+            "solved": product.ledger.lookup(solved) if solved else None,
         }
-        if q is None:
+        if "q" not in request.query_params:
             return view.page(request, "ask.html", **page)
         try:
-            page["found"] = found(product, asked)
+            page["found"] = answer = found(product, ask)
         except ShioriError as error:
             if error.status >= 500:
                 raise
             page["error"] = error
             return view.page(request, "ask.html", error.status, **page)
+        answered = answer["answered"]
+        lookup = product.ledger.log_lookup(
+            answered.result.query,
+            [item.passage.id for item in answer["passages"]],
+            answered.took_ms,
+            answered.answer.answered,
+            ask.lookup,
+        )
+        page["ask"] = ask.in_lookup(lookup)
+        page["lookup"] = product.ledger.lookup(lookup)
+        ids = [item.passage.id for item in answer["passages"]]
+        page["likes"] = product.ledger.likes(ids)
+        page["notes"] = product.ledger.notes(ids)
         return view.page(request, "ask.html", **page)
 
+    @routes.get("/slip")
+    def slip(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
+        return view.page(
+            request, "slip.html", ask=ask, found=found(product, ask), printed_at=time.time()
+        )
+
     return routes
+
+
+def asked(
+    q: str = "",
+    book: Annotated[list[str] | None, Query()] = None,
+    shelf: Annotated[list[str] | None, Query()] = None,
+    edition: Annotated[list[str] | None, Query()] = None,
+    as_of: str = "",
+    citing: Annotated[list[str] | None, Query()] = None,
+    without: Annotated[list[str] | None, Query()] = None,
+    shown: Annotated[int, Query(ge=1, le=COUNTED)] = SHOWN,
+    lookup: int | None = None,
+) -> Ask:
+    """The question that an address carries."""
+    return Ask(
+        q.strip(),
+        _given(book),
+        _given(shelf),
+        _given(edition),
+        as_of.strip(),
+        _given(citing),
+        _given(without),
+        shown,
+        lookup,
+    )
 
 
 def choices(product: Product) -> dict[str, list[Any]]:
@@ -181,13 +221,6 @@ def found(product: Product, ask: Ask) -> dict[str, Any]:
     cited = {item.passage_id for block in answered.answer.blocks for item in block.citations}
     last = max((n for n, hit in enumerate(hits, start=1) if hit.passage.id in cited), default=0)
     shown = hits[: max(ask.shown, last)]
-    product.ledger.log_question(
-        "ask",
-        answered.result.query,
-        [hit.passage.id for hit in shown],
-        answered.took_ms,
-        answered.answer.answered,
-    )
     sought = marks.wanted(answered.result.question)
     return {
         "answered": answered,

@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from app.core.errors import BadRequest, NotFound, ShioriError
-from app.web import apidocs, ask, books
+from app.web import apidocs, ask, books, desk
 from app.web.books import Draw, Original
 from app.web.view import HEADERS, STATIC, Product, View, add_headers, with_headers
 
@@ -37,6 +37,7 @@ def join(app: FastAPI, product: Product, original: Original, draw: Draw) -> None
     view = View(product)
     app.include_router(ask.router(product, view))
     app.include_router(books.router(product, view, original, draw))
+    app.include_router(desk.router(product, view))
     app.include_router(apidocs.router(view))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(with_headers)

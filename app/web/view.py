@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,7 +38,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-MENU = (("/", "検索"), ("/docs", "API"))
+MENU = (("/", "検索"), ("/history", "履歴"), ("/notes", "付箋"), ("/docs", "API"))
 
 
 class Product(Protocol):
@@ -78,6 +77,8 @@ class View:
         )
         self._env.filters["japanese_date"] = japanese_date
         self._env.filters["day_and_time"] = day_and_time
+        self._env.filters["duration"] = duration
+        self._env.filters["clock"] = clock
         self._env.globals |= {
             "menu": MENU,
             "place": self.place,
@@ -166,6 +167,25 @@ def day_and_time(seconds: float) -> str:
     return f"{at.year}年{at.month}月{at.day}日 {at:%H:%M}"
 
 
+def day_of(seconds: float) -> str:
+    """The day of a moment: 2026年11月23日（月）."""
+    at = datetime.datetime.fromtimestamp(seconds)
+    return f"{at.year}年{at.month}月{at.day}日（{'月火水木金土日'[at.weekday()]}）"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: 45秒, 12分, 2時間5分."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f}秒"
+    return f"{minutes}分" if minutes < 60 else f"{minutes // 60}時間{minutes % 60}分"
+
+
+def clock(seconds: float) -> str:
+    """The time of day of a moment: 14:05."""
+    return f"{datetime.datetime.fromtimestamp(seconds):%H:%M}"
+
+
 def check_same_site(request: Request) -> None:
     """Raises Forbidden where a form was sent from another site's page."""
     given = request.headers.get("sec-fetch-site", "")
@@ -192,8 +212,3 @@ def add_headers(headers: Any, values: Mapping[str, str] = HEADERS) -> None:
     """Sets headers that are not set yet."""
     for name, value in values.items():
         headers.setdefault(name, value)
-
-
-def new_secret() -> str:
-    """A value nobody can guess."""
-    return secrets.token_urlsafe(32)

@@ -1,8 +1,10 @@
 // Everything here only adds comfort: each page works without it.
 import { startCopying } from "./copying.js";
 import { startKeys } from "./keys.js";
+import { startStaying } from "./staying.js";
 import { startViewer } from "./viewer.js";
 
 const viewer = startViewer();
 startKeys(viewer);
 startCopying();
+startStaying();
