@@ -680,19 +680,15 @@ def _ruby(cells: list[_Cell], starts: list[int], readings: list[_Cell]) -> tuple
     """Group readings by the kanji they stand beside."""
     groups: list[list[_Cell]] = []
     for reading in sorted(readings, key=lambda cell: cell.u0):
-        if groups and reading.u0 - groups[-1][-1].u1 < reading.em:
+        if groups and (
+            reading.u0 - groups[-1][-1].u1 < reading.em or _one_word(cells, groups[-1], reading)
+        ):
             groups[-1].append(reading)
         else:
             groups.append([reading])
     found = []
     for group in groups:
-        u0, u1 = group[0].u0, group[-1].u1
-        slack = 0.3 * group[0].em
-        beside = [
-            number
-            for number, cell in enumerate(cells)
-            if u0 - slack <= (cell.u0 + cell.u1) / 2 <= u1 + slack
-        ]
+        beside = _beside(cells, group[0].u0, group[-1].u1, 0.3 * group[0].em)
         while beside and not is_kanji(cells[beside[0]].text):
             beside.pop(0)
         while beside and not is_kanji(cells[beside[-1]].text):
@@ -702,6 +698,25 @@ def _ruby(cells: list[_Cell], starts: list[int], readings: list[_Cell]) -> tuple
             reading_text = "".join(cell.text for cell in group)
             found.append(Ruby(starts[beside[0]], end, reading_text))
     return tuple(found)
+
+
+def _beside(cells: list[_Cell], u0: float, u1: float, slack: float) -> list[int]:
+    """Numbers of the cells whose middle lies between two places."""
+    return [
+        number
+        for number, cell in enumerate(cells)
+        if u0 - slack <= (cell.u0 + cell.u1) / 2 <= u1 + slack
+    ]
+
+
+def _one_word(cells: list[_Cell], group: list[_Cell], reading: _Cell) -> bool:
+    """Whether a reading goes on over kana of the word it spells (ふりがな over 振り仮名)."""
+    if reading.u0 - group[-1].u1 > 2.2 * reading.em:
+        return False
+    between = _beside(cells, group[-1].u0, reading.u1, 0.0)
+    kana = [cells[number].text for number in between if is_kana(cells[number].text)]
+    spelled = [cell.text for cell in [*group, reading]]
+    return bool(kana) and all(char in spelled for char in kana)
 
 
 # --- lines across the page's direction, tables ---------------------------------------------

@@ -29,7 +29,7 @@ PICTURE_ONLY = "画像のみ"
 """The warning of a page that shows pictures and holds no text."""
 
 _TINY = 1.5  # points; smaller text is not meant to be read
-_MAX_RULES = 2000
+_MAX_RULES = 1000
 _MAX_NESTING = 6
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _JOINED = re.compile("[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]")
