@@ -9,7 +9,7 @@ import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from app.core.book import Document, OutlineItem, Page
-from ingest.layout import Glyph, Rule, arrange
+from ingest.layout import Glyph, Row, Rule, arrange
 from ingest.readers import ocr
 from ingest.readers.faults import broken, locked, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages
@@ -30,6 +30,7 @@ PICTURE_ONLY = "画像のみ"
 
 _TINY = 1.5  # points; smaller text is not meant to be read
 _MAX_RULES = 1000
+_MANY_PATHS = 50  # characters turned into outlines are at least a path each
 _MAX_NESTING = 6
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _JOINED = re.compile("[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -154,6 +155,7 @@ class _Objects:
     images: list[tuple[float, float, float, float]]
     invisible: set[int]
     white: set[int]
+    paths: int = 0
 
 
 def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
@@ -171,7 +173,7 @@ def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
     confidence = None
     if hidden:
         warnings.append(f"見えない文字を{hidden}字除きました")
-    if not arrangement.rows and objects.images:
+    if _is_picture(arrangement.rows, objects, frame):
         warnings.append(PICTURE_ONLY)
     if layer and arrangement.rows:
         warnings.append("OCRによる透明な文字の層を読みました")
@@ -189,6 +191,16 @@ def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
         confidence=confidence,
         warnings=tuple(warnings),
     )
+
+
+def _is_picture(rows: Sequence[Row], objects: _Objects, frame: _Frame) -> bool:
+    """A page whose words are in a picture or drawn as outlines; a stamp on a scan is no text."""
+    if not rows:
+        return bool(objects.images) or objects.paths >= _MANY_PATHS
+    cover = max(((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in objects.images), default=0.0) / (
+        frame.width * frame.height
+    )
+    return cover > 0.6 and sum(len(row.text) for row in rows) < 30
 
 
 def readable_share(text: str) -> float:
@@ -377,6 +389,7 @@ def _collect_text(item: raw.FPDF_PAGEOBJECT, found: _Objects) -> None:
 
 
 def _collect_path(item: raw.FPDF_PAGEOBJECT, frame: _Frame, found: _Objects) -> None:
+    found.paths += 1
     x0, y0, x1, y1 = _bounds(item, frame)
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     raw.FPDFPath_GetDrawMode(item, fill, stroke)

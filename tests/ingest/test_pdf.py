@@ -216,6 +216,16 @@ def test_picture_pages_say_so(real_pdfs: Path, monkeypatch: pytest.MonkeyPatch):
     assert "OCR" in caught.value.hint
 
 
+def test_words_drawn_as_outlines_are_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    curves = "".join(f"{10 + 5 * n} 500 4 {8 + n % 3} re f\n" for n in range(60))
+    pages = [across(BODY[0], 50, 400)] * 2
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", pages))
+    assert document.warnings == ()
+    with pytest.raises(NoText):
+        read_pdf(write_pdf(tmp_path / "b.pdf", [[]], extra=curves))
+
+
 def test_too_many_pages(tmp_path: Path):
     path = write_pdf(tmp_path / "a.pdf", sheets(["1", "2"]))
     with pytest.raises(UnreadableFile, match="上限の1ページ"):
