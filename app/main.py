@@ -12,24 +12,38 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.answer.compose import Answerer
-from app.core import embed, glossary, japanese, lexical
-from app.core.book import Book
+from app.core import embed, glossary, japanese, lawchanges, lexical
+from app.core.book import Book, Passage
 from app.core.datadir import DataDir, Service
 from app.core.embed import DenseModel
-from app.core.errors import ModelUnavailable, PortInUse, ShioriError, StoreUnavailable, why
+from app.core.errors import (
+    ModelUnavailable,
+    NotReady,
+    PortInUse,
+    ShioriError,
+    StoreUnavailable,
+    why,
+)
 from app.core.glossary import Glossary
+from app.core.lawchanges import LawChanges
 from app.core.ledger import Ledger
 from app.core.settings import Settings
 from app.core.store import LAYOUT, Schema, Store
-from app.search import weights
+from app.search import rerank, weights
+from app.search.current import Current, Index
 from app.search.pipeline import Searcher
-from app.search.retrieve import Candidate, Weights
-from ingest.index import Shelf, complete, fill
+from app.search.rerank import Reranker
+from app.search.retrieve import Weights
+from ingest.index import Encoder, Shelf, complete, fill
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -42,6 +56,7 @@ SAMPLES = Path(__file__).parent.parent / "ingest" / "samples"
 SAMPLE_SHELF = "見本"
 
 _INDEX = "index"
+_DOOMED = "index_doomed"
 _SAMPLES_ADDED = "samples"
 _SHUTDOWN_SECONDS = 3
 
@@ -81,7 +96,9 @@ class Shiori:
         self.datadir = DataDir(settings.data_dir)
         self._on_progress = on_progress
         self._dense: DenseModel | None = None
+        self._reranker: Reranker | None = None
         self.model_state = "loading" if settings.embed_model else "none"
+        self.reranker_state = "loading" if settings.rerank_model else "none"
         self.message = ""
         self._adding = threading.Lock()
         self._stopping = threading.Event()
@@ -91,18 +108,22 @@ class Shiori:
             self.ledger = Ledger(self.datadir.ledger)
             opened.callback(self.ledger.close)
             words = glossary.load((glossary.SHIPPED, *settings.glossary))
+            self._changes = lawchanges.load((lawchanges.SHIPPED, *settings.law_changes))
             known = self._known_spec()
-            self.spec = known or self._first_spec()
+            # Whatever model there is takes its place once it is loaded; without books that is quick.
+            self.spec = known or IndexSpec("1", lexical.ENCODING, "", 0)
             self._remove_old_indexes()
             # An index that another layout of points was written with is filled anew below.
             readable = known is not None and known.layout == LAYOUT
             if known is not None and not readable:
+                self._doom(known)
                 self.spec = replace(known, name=str(int(known.name) + 1), layout=LAYOUT)
             store = self._open_store_or_anew(self.spec, fresh=not readable)
             opened.callback(store.close)
             self._remember(self.spec)
             self.shelf = Shelf(self.ledger, store, self.datadir.originals)
             self.shelf.mend()
+            self._current = Current(Index(store))
             self.glossary = words
             self.searcher = self.searcher_with(weights.chosen(settings, self.ledger), words)
             self.answerer = Answerer(self.searcher)
@@ -134,19 +155,20 @@ class Shiori:
 
     def require_models(self) -> None:
         """Raises ModelUnavailable where a configured model could not be loaded."""
-        if self.model_state == "failed":
+        if "failed" in (self.model_state, self.reranker_state):
             raise ModelUnavailable(self.message)
 
     def searcher_with(self, legs: Weights, words: Glossary) -> Searcher:
         """A searcher of this shelf with leg weights and a glossary of the caller's choice."""
         return Searcher(
             self.ledger,
-            lambda: self.shelf.store,
+            self._current,
             words,
-            dense=self._usable_model,
+            reranker=lambda: self._reranker,
+            rerank_candidates=self.settings.rerank_candidates,
             weights=legs,
             question_max_chars=self.settings.question_max_chars,
-            warnings=_book_warnings,
+            warnings=partial(_warn, self._changes),
         )
 
     # -- what the faces call ----------------------------------------------------
@@ -167,7 +189,7 @@ class Shiori:
         if self._background is not None:
             self._background.join()  # a book added before the model is there would lack its vectors
         with self._adding:
-            if self.model_state == "failed":
+            if self.spec.model and self.shelf.encode is None:
                 # These books will lack their dense vectors: once the model loads, all is built anew.
                 self._remember(replace(self.spec, model=""))
             return jobs.add(
@@ -200,7 +222,9 @@ class Shiori:
     def health(self) -> dict[str, Any]:
         """What the service is and can do now."""
         books = self.ledger.books().values()
-        hybrid = self._usable_model() is not None and self.searcher.weights.dense > 0
+        legs = self.searcher.weights
+        with self._current.use() as index:
+            hybrid = index.dense is not None and legs.dense > 0
         loading = self._background is not None and self._background.is_alive()
         return {
             "status": "loading" if loading else "ready",
@@ -209,24 +233,30 @@ class Shiori:
             "passages": sum(book.passages for book in books),
             "search": "hybrid" if hybrid else "lexical",
             "engine": "server" if self.settings.qdrant_url else "embedded",
-            "model": embed.model_name(self.settings.embed_model)
-            if self.settings.embed_model
-            else "",
+            "model": embed.model_name(self.settings.embed_model),
             "model_state": self.model_state,
-            "message": self.message or ("" if hybrid else "語による検索だけで動いています。"),
+            "reranker": rerank.model_name(self.settings.rerank_model),
+            "reranker_state": self.reranker_state,
+            "message": self._health_message(hybrid),
         }
+
+    def _health_message(self, hybrid: bool) -> str:
+        if self.message:
+            return self.message
+        ready = {"embed": self.model_state == "ready", "rerank": self.reranker_state == "ready"}
+        legs = self.searcher.weights
+        if (ready["embed"] and not legs.dense) or (ready["rerank"] and not legs.rerank):
+            return (
+                "モデルの重みが0なので使っていません。"
+                "shiori eval tune で決めるか、設定で指定してください。"
+            )
+        return "" if hybrid else "語による検索だけで動いています。"
 
     # -- the index --------------------------------------------------------------
 
     def _known_spec(self) -> IndexSpec | None:
         fact = self.ledger.fact(_INDEX)
         return IndexSpec(**json.loads(fact)) if fact else None
-
-    def _first_spec(self) -> IndexSpec:
-        if not self.settings.embed_model:
-            return IndexSpec("1", lexical.ENCODING, "", 0)
-        model = self._load_model()
-        return IndexSpec("1", lexical.ENCODING, model.name, model.size)
 
     def _remember(self, spec: IndexSpec) -> None:
         self.ledger.set_fact(_INDEX, json.dumps(asdict(spec)))
@@ -258,11 +288,25 @@ class Shiori:
             log.warning("the index is damaged", extra={"error": error.message})
             return self._open_store(spec, fresh=True)
 
+    def _doom(self, *specs: IndexSpec) -> None:
+        """Notes indexes to remove at the next start, unless one of them is in use by then."""
+        doomed = self._doomed() + [spec for spec in specs if spec not in self._doomed()]
+        self.ledger.set_fact(_DOOMED, json.dumps([asdict(spec) for spec in doomed]))
+
+    def _doomed(self) -> list[IndexSpec]:
+        return [IndexSpec(**spec) for spec in json.loads(self.ledger.fact(_DOOMED) or "[]")]
+
     def _remove_old_indexes(self) -> None:
-        # Left by a rebuild that was cut short, or replaced by one that was not.
-        for folder in self.datadir.index.glob("*"):
-            if folder.name != self.spec.name:
-                shutil.rmtree(folder)
+        """Removes what a rebuild that was cut short left, or one that was not replaced."""
+        if self.settings.qdrant_url:
+            for spec in self._doomed():
+                if spec.name != self.spec.name:
+                    self._open_store(spec, fresh=True).drop()
+        else:
+            for folder in self.datadir.index.glob("*"):
+                if folder.name != self.spec.name:
+                    shutil.rmtree(folder)
+        self.ledger.set_fact(_DOOMED, "[]")
 
     def _bring_up_quietly(self) -> None:
         try:
@@ -273,45 +317,57 @@ class Shiori:
         finally:
             if self.model_state == "loading":
                 self.model_state = "failed"
+            if self.reranker_state == "loading":
+                self.reranker_state = "failed"
 
     def _bring_up(self) -> None:
-        """Loads the model, and builds the index anew where another maker made it or parts are lost."""
+        """Loads the models, and builds the index anew where another maker made it or parts are lost."""
         japanese.warm()
-        try:
-            if self.settings.embed_model:
-                self._load_model()
-        except ModelUnavailable as error:
-            # Words alone still find; the health report and the page's footer say what is missing.
-            self.message = f"{error.message} 語による検索だけで動いています。"
-            log.error("model unavailable", extra={"error": error.message})
+        self._load_reranker()
+        self._load_model()
         with self.shelf.writing:
-            wanted = (lexical.ENCODING, self._dense.name if self._dense else "")
-            stale = (self.spec.encoding, self.spec.model) != wanted
-            # A model that is only out of reach today keeps its vectors.
-            stale = stale and self.model_state != "failed"
+            model = self._dense
+            # Without a model, or while it is out of reach, its vectors stay for when it is back.
+            stale = self.spec.encoding != lexical.ENCODING or (
+                model is not None and self.spec.model != model.name
+            )
             if stale or not complete(self.ledger, self.shelf.store):
                 self._rebuild()
-            self.shelf.encode = self._dense.encode_documents if self._dense else None
+            elif model is not None:
+                self._current.switch(Index(self.shelf.store, model))
+            self.shelf.encode = model.encode_documents if model else None
         if self.model_state == "loading":
             self.model_state = "ready"
 
-    def _load_model(self) -> DenseModel:
-        if self._dense is None:
-            try:
-                self._dense = embed.load(
-                    self.settings.embed_model,
-                    device=self.settings.embed_device,
-                    batch=self.settings.embed_batch,
-                )
-            except ModelUnavailable:
-                self.model_state = "failed"
-                raise
-        return self._dense
+    def _load_model(self) -> None:
+        if not self.settings.embed_model:
+            return
+        try:
+            self._dense = embed.load(
+                self.settings.embed_model,
+                device=self.settings.embed_device,
+                batch=self.settings.embed_batch,
+            )
+        except ModelUnavailable as error:
+            self.model_state = "failed"
+            # Words alone still find; the health report and the page's footer say what is missing.
+            self.message += f"{error.message} 語による検索だけで動いています。"
+            log.error("model unavailable", extra={"error": error.message})
 
-    def _usable_model(self) -> DenseModel | None:
-        """The model, once the index in use holds its vectors."""
-        model = self._dense
-        return model if model is not None and model.name == self.spec.model else None
+    def _load_reranker(self) -> None:
+        if not self.settings.rerank_model:
+            return
+        try:
+            self._reranker = rerank.load(
+                self.settings.rerank_model,
+                device=self.settings.embed_device,
+                batch=self.settings.rerank_batch,
+            )
+            self.reranker_state = "ready"
+        except ModelUnavailable as error:
+            self.reranker_state = "failed"
+            self.message += f"{error.message} 並べ替えずに動いています。"
+            log.error("reranker unavailable", extra={"error": error.message})
 
     def rebuild(self) -> None:
         """Builds a new index from the ledger beside the old one, then switches to it."""
@@ -327,11 +383,44 @@ class Shiori:
             model.size if model else 0,
         )
         log.info("rebuilding the index", extra={"index": spec.name, "model": spec.model})
+        self._doom(spec)
         store = self._open_store(spec, fresh=True)
-        fill(self.ledger, store, model.encode_documents if model else None, self._on_progress)
-        self.shelf.store = store
+        try:
+            fill(self.ledger, store, self._encoder(model), self._rebuilt)
+        except BaseException:
+            store.drop()
+            raise
+        # A kill from here on leaves the old index to the next start; before, the new one.
+        self._doom(self.spec)
         self._remember(spec)
-        # Searches that still hold the old store finish on it; its folder goes at the next start.
+        self.shelf.store = store
+        before = self._current.switch(Index(store, model))
+        try:
+            before.store.drop()
+        except StoreUnavailable as error:
+            log.warning("the old index stays until the next start", extra={"error": error.message})
+
+    def _encoder(self, model: DenseModel | None) -> Encoder | None:
+        """The model's encoder, which gives up where the product is closed meanwhile."""
+        if model is None:
+            return None
+
+        def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+            self._go_on()
+            return model.encode_documents(texts)
+
+        return encode
+
+    def _rebuilt(self, done: int, total: int) -> None:
+        self._go_on()
+        self._on_progress(done, total)
+
+    def _go_on(self) -> None:
+        if self._stopping.is_set():
+            raise NotReady(
+                "終了するので、索引の作り直しを中止しました。",
+                hint="次の起動で初めから作り直します。",
+            )
 
 
 def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
@@ -368,7 +457,13 @@ def application(product: Shiori, token: str) -> FastAPI:
     from ingest.render import draw_page
 
     app = create(product, token)
-    pages.join(app, product, product.shelf.original, draw_page)
+    pages.join(
+        app,
+        product,
+        original=product.shelf.original,
+        draw=draw_page,
+        revise=product.shelf.revise,
+    )
     return app
 
 
@@ -389,5 +484,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _book_warnings(book: Book, candidate: Candidate) -> tuple[str, ...]:
-    return ("新しい版があります。",) if book.superseded_by else ()
+def _warn(changes: LawChanges, book: Book, passage: Passage) -> tuple[str, ...]:
+    """What a reader of a passage must know: a newer edition, law changed since its as-of date."""
+    newer = ("この本には新しい版があります。",) if book.superseded_by else ()
+    since = changes.warnings_for(book.as_of, (*passage.about, *passage.cites), passage.text)
+    return newer + tuple(
+        f"{change.effective}施行の改正 ({change.subject}) より前の内容です。{change.summary}"
+        for change in since
+    )

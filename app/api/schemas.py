@@ -71,6 +71,7 @@ class HitOut(BaseModel):
     as_of: str
     superseded: bool
     warnings: list[str]
+    similar: list[str]
 
 
 class ExpansionOut(BaseModel):
@@ -156,6 +157,8 @@ class HealthOut(BaseModel):
     engine: str = Field(description="embedded または server")
     model: str = Field(description="埋め込みモデルの名前。使っていなければ空")
     model_state: str = Field(description="none, loading, ready または failed")
+    reranker: str = Field(description="並べ替えモデルの名前。使っていなければ空")
+    reranker_state: str = Field(description="none, loading, ready または failed")
     message: str
 
 
@@ -190,6 +193,7 @@ def hit_out(hit: Hit) -> HitOut:
         as_of=book.as_of,
         superseded=bool(book.superseded_by),
         warnings=list(hit.warnings),
+        similar=list(hit.similar),
     )
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.core import references
-from app.core.book import Book, Hit
-from app.core.embed import DenseModel
-from app.core.errors import BadRequest
+from app.core.book import Book, Hit, Passage
+from app.core.errors import BadRequest, ModelUnavailable
 from app.core.glossary import Expansion, Glossary
 from app.core.ledger import Ledger
 from app.core.lexical import WORDS, encode_query
-from app.core.store import Leg, Store, Where
+from app.core.store import Leg, Where
+from app.search import known
+from app.search.current import Current
+from app.search.group import grouped
 from app.search.question import Question, understand
+from app.search.rerank import Reranker, reranked
 from app.search.retrieve import Candidate, Retriever, Weights
+
+log = logging.getLogger(__name__)
 
 MAX_K = 200
 # Enough beyond what is shown for links to be followed.
@@ -28,7 +34,7 @@ class Filters:
     """What a search is limited to; empty fields limit nothing.
 
     `as_of` is an ISO date: only editions published by then, and not yet superseded then.
-    `citing` are references as written (民法772条): only passages that cite all of them.
+    `citing` are references as written (民法772条): only passages that cite one of them.
     `ignore` are words of the question whose glossary terms are not searched.
     """
 
@@ -60,26 +66,29 @@ class SearchResult:
 
 
 class Searcher:
-    """Searches the shelf. `store` and `dense` are asked for anew each time: both can be exchanged.
+    """Searches the shelf. The index and the reranker are asked for anew each time: both can change.
 
-    `dense` returns None while no model is configured or loaded; search is then lexical.
+    `reranker` returns None while none is configured or loaded; it reads the first
+    `rerank_candidates`. A model that fails leaves a search by words, and a notice.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        store: Callable[[], Store],
+        current: Current,
         glossary: Glossary,
         *,
-        dense: Callable[[], DenseModel | None] = lambda: None,
+        reranker: Callable[[], Reranker | None] = lambda: None,
+        rerank_candidates: int = 30,
         weights: Weights | None = None,
         question_max_chars: int = 1000,
-        warnings: Callable[[Book, Candidate], tuple[str, ...]] = lambda book, candidate: (),
+        warnings: Callable[[Book, Passage], tuple[str, ...]] = lambda book, passage: (),
     ) -> None:
         self._ledger = ledger
-        self._store = store
+        self._current = current
         self._glossary = glossary
-        self._dense = dense
+        self._reranker = reranker
+        self._rerank_candidates = rerank_candidates
         self.weights = weights or Weights()
         self._max_chars = question_max_chars
         self._warnings = warnings
@@ -94,25 +103,14 @@ class Searcher:
             )
         question = understand(text, self._glossary, self._max_chars, filters.ignore)
         where = self._where(filters)
-        if where is None:
-            candidates: Sequence[Candidate] = ()
-        else:
-            candidates = self._retriever.candidates(
-                self._store(), question, where, max(_POOL, k), self._vector(question)
-            )
-        hits = tuple(
-            Hit(
-                rank=rank,
-                score=round(candidate.score, 6),
-                passage=candidate.passage,
-                book=book,
-                warnings=self._warnings(book, candidate),
-            )
-            for rank, (candidate, book) in enumerate(self._shown(candidates, k), start=1)
-        )
-        notices = tuple(self._unknown_references(question))
+        notices: list[str] = []
+        candidates: Sequence[Candidate] = ()
+        if where is not None:
+            candidates = self._found(question, where, max(_POOL, k), notices)
+            candidates = self._judged(question, candidates, notices)
+        hits = tuple(self._shown(candidates, k))
         took_ms = (time.perf_counter() - started) * 1000
-        return SearchResult(question.text, round(took_ms, 3), hits, question, notices)
+        return SearchResult(question.text, round(took_ms, 3), hits, question, tuple(notices))
 
     def word_weights(self, question: Question) -> dict[str, float]:
         """How much each of the question's words says: about its inverse document frequency.
@@ -123,7 +121,8 @@ class Searcher:
         """
         terms = list(question.terms)
         legs = [Leg(WORDS, encode_query({term: 1.0}), 1) for term in terms]
-        found = self._store().search(legs, Where(hidden=self._ledger.hidden()))
+        with self._current.use() as index:
+            found = index.store.search(legs, Where(hidden=self._ledger.hidden()))
         scores = {
             term: scored[0].score if scored else 0.0
             for term, scored in zip(terms, found, strict=True)
@@ -131,18 +130,54 @@ class Searcher:
         rarest = max(scores.values(), default=0.0)
         return {term: score or rarest for term, score in scores.items()}
 
-    def _vector(self, question: Question) -> Sequence[float] | None:
-        model = self._dense() if self.weights.dense > 0 else None
-        return None if model is None else model.encode_query(question.text)
+    def _found(
+        self, question: Question, where: Where, limit: int, notices: list[str]
+    ) -> list[Candidate]:
+        with self._current.use() as index:
+            notices += known.notices(index.store, where, question.mentions)
+            vector: Sequence[float] | None = None
+            if index.dense is not None and self.weights.dense > 0:
+                try:
+                    vector = index.dense.encode_query(question.text)
+                except ModelUnavailable as error:
+                    log.error("dense leg left out", extra={"error": error.message})
+                    notices.append("意味による検索が働かなかったので、語だけで探しました。")
+            return self._retriever.candidates(index.store, question, where, limit, vector)
 
-    def _shown(self, candidates: Sequence[Candidate], k: int) -> list[tuple[Candidate, Book]]:
+    def _judged(
+        self, question: Question, candidates: Sequence[Candidate], notices: list[str]
+    ) -> Sequence[Candidate]:
+        reranker = self._reranker() if self.weights.rerank > 0 else None
+        if reranker is None:
+            return candidates
+        share, top = self.weights.rerank, self._rerank_candidates
+        try:
+            return reranked(question.text, candidates, reranker, share, top)
+        except ModelUnavailable as error:
+            log.error("reranking left out", extra={"error": error.message})
+            notices.append("並べ替えモデルが働かなかったので、元の順で示しています。")
+            return candidates
+
+    def _shown(self, candidates: Sequence[Candidate], k: int) -> list[Hit]:
+        """The `k` best hits: superseded editions below current ones, near-duplicates joined."""
         books = self._ledger.books()
-        known = [
-            (candidate, books[candidate.passage.book_id])
-            for candidate in candidates
-            if candidate.passage.book_id in books
+        there = [item for item in candidates if item.passage.book_id in books]
+        for candidate in there:
+            if books[candidate.passage.book_id].superseded_by:
+                candidate.score *= self.weights.superseded
+        there.sort(key=lambda item: (-item.score, item.key))
+        passages = [item.passage for item in there]
+        return [
+            Hit(
+                rank=rank,
+                score=round(there[first].score, 6),
+                passage=passages[first],
+                book=books[passages[first].book_id],
+                warnings=self._warnings(books[passages[first].book_id], passages[first]),
+                similar=tuple(passages[place].id for place in others),
+            )
+            for rank, (first, others) in enumerate(grouped(passages, k), start=1)
         ]
-        return known[:k]
 
     def _where(self, filters: Filters) -> Where | None:
         """The engine's filter; None where the filters leave no book to search."""
@@ -160,9 +195,6 @@ class Searcher:
         valid = valid_books(self._ledger.books(), filters.as_of)
         wanted = [book_id for book_id in filters.books or valid if book_id in valid]
         return replace(where, books=tuple(sorted(wanted))) if wanted else None
-
-    def _unknown_references(self, question: Question) -> list[str]:
-        return []
 
 
 def valid_books(books: Mapping[str, Book], date: str) -> set[str]:

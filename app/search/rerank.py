@@ -102,6 +102,11 @@ def load(setting: str, *, device: str = "", batch: int = 16) -> Reranker:
     return Reranker(where.name, model, batch)
 
 
+def model_name(setting: str) -> str:
+    """The name weights are remembered by: the preset, else the folder's name; '' for none."""
+    return models.place(setting, "rerank").name if setting else ""
+
+
 def reranked(
     question: str, candidates: Sequence[Candidate], reranker: Reranker, share: float, top: int
 ) -> list[Candidate]:

@@ -373,6 +373,15 @@ def test_a_closed_store_reopens_with_everything(backend: Backend) -> None:
         assert ids(second.search_dense([1, 0, 0, 0], 10)) == ["a"]
 
 
+def test_a_dropped_store_leaves_nothing(backend: Backend) -> None:
+    opened = backend.open(fresh=True)
+    opened.upsert([point("a")])
+    opened.drop()
+    other = replace(SCHEMA, dense_size=8)
+    with closing(backend.open(other)) as again:  # another schema may take its place
+        assert again.count() == 0
+
+
 def test_closing_twice_is_harmless(backend: Backend) -> None:
     opened = backend.open(fresh=True)
     opened.close()

@@ -208,6 +208,10 @@ class Store(Protocol):
         """Release the engine. Closing twice is harmless."""
         ...
 
+    def drop(self) -> None:
+        """Close the store and remove all that it holds; another one may then take its place."""
+        ...
+
 
 def point_id(point: Point) -> str:
     """The engine's id of a point, derived from passage and generation: a retry overwrites."""

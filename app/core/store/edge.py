@@ -134,6 +134,19 @@ class EdgeStore(Store):
             return engine.SearchParams(idf=engine.IdfParams(corpus=visible))
         return engine.SearchParams(exact=leg.exact)
 
+    def drop(self) -> None:
+        """Close the store and remove its directory."""
+        self.close()
+        try:
+            shutil.rmtree(self.path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StoreUnavailable(
+                f"検索索引のフォルダ {self.path} を削除できません({error.strerror})。",
+                hint="フォルダの権限を確かめてください。",
+            ) from error
+
     def _create_indexes(self) -> None:
         present = self._shard.info().payload_schema
         kinds = dict.fromkeys(KEYWORD_FIELDS, engine.PayloadSchemaType.Keyword)

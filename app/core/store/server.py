@@ -176,6 +176,12 @@ class ServerStore(Store):
         """Close the connection. Closing twice is harmless."""
         self._client.close()
 
+    def drop(self) -> None:
+        """Remove the collection and close the connection."""
+        with _server_errors(self.address):
+            self._client.delete_collection(self.collection)
+        self.close()
+
     def _open(self, fresh: bool) -> None:
         if self._is_server:
             _check_version(self._client.info().version)
