@@ -166,13 +166,17 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found for a question. `score` is comparable within one result list only."""
+    """A passage found for a question. `score` is comparable within one result list only.
+
+    `similar` are ids of passages in other books that say the same.
+    """
 
     rank: int
     score: float
     passage: Passage
     book: Book
     warnings: tuple[str, ...] = ()
+    similar: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,13 @@ _MOST_VOTES = 2.0
 class Question:
     """A question understood.
 
-    `terms` and `grams` are words and character pairs with their weights. `mentions` are the
+    `own` are the user's words, `terms` the same with those of the glossary, `grams` the user's
+    character pairs; all with their weights. `mentions` are the
     references the user wrote; `articles` those the glossary names, each with its votes.
     """
 
     text: str
+    own: dict[str, float]
     terms: dict[str, float]
     grams: dict[str, float]
     mentions: tuple[Mention, ...] = ()
@@ -49,18 +51,21 @@ def understand(
     text = check(text, max_chars)
     mentions = tuple(references.find(text))
     asked = references.remainder(text, mentions)
-    terms: dict[str, float] = {}
+    own: dict[str, float] = {}
     for token in tokens(asked):
-        terms[token.norm] = 1.0
+        own[token.norm] = 1.0
     for token in tokens(text):
-        terms.setdefault(token.norm, _REFERENCE_WEIGHT)
+        own.setdefault(token.norm, _REFERENCE_WEIGHT)
+    terms = dict(own)
     expansions = tuple(item for item in glossary.expand(asked) if item.term not in ignore)
     for expansion in expansions:
         weight = _EXPANSION_WEIGHT * expansion.weight
         for word in (word for added in expansion.adds for word in words(added)):
             terms[word] = max(weight, terms.get(word, 0.0))
     articles = _articles(expansions)
-    return Question(text, terms, dict.fromkeys(bigrams(asked), 1.0), mentions, expansions, articles)
+    return Question(
+        text, own, terms, dict.fromkeys(bigrams(asked), 1.0), mentions, expansions, articles
+    )
 
 
 def _articles(expansions: Iterable[Expansion]) -> dict[str, float]:

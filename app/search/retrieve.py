@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.core.book import Passage
+from app.core.japanese import fold, tokens
 from app.core.ledger import Ledger
 from app.core.lexical import GRAMS, WORDS, encode_query
-from app.core.store import DENSE, Leg, Store, Where
+from app.core.store import DENSE, Leg, Scored, Store, Where
 from app.search.fusion import Key, fused
 from app.search.question import Question
 
@@ -22,6 +23,12 @@ _CITED = 8
 _CITED_BY = 5
 _CITING = 30
 
+# How many passages may speak for a question in its own words, what share of the words they must
+# hold, and what then remains of the weight of glossary and links.
+_SPEAKING = 3
+_NEARLY_ALL = 0.8
+_ASIDE = 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -31,12 +38,14 @@ class Weights:
     (`app.search.weights`). `rerank` is the share of a reranker's judgement in the final score.
     """
 
-    grams: float = 0.2
+    grams: float = 0.25
     dense: float = 0.0
-    topic: float = 0.7
+    topic: float = 0.6
     link: float = 0.2
     mention: float = 10.0
+    cited: float = 1.5
     supplement: float = 0.6
+    superseded: float = 0.5
     rerank: float = 0.0
 
 
@@ -68,6 +77,7 @@ class Retriever:
         """Up to about `limit` candidates, best first; `dense` is the question's vector, if any."""
         weights = self._weights
         legs = [
+            Leg(WORDS, encode_query(question.own), limit),
             Leg(WORDS, encode_query(question.terms), limit),
             Leg(GRAMS, encode_query(question.grams), limit),
         ]
@@ -75,9 +85,12 @@ class Retriever:
         if dense is not None and weights.dense > 0:
             legs.append(Leg(DENSE, dense, limit))
             names[DENSE] = weights.dense
-        found = store.search(legs, where)
+        own, *found = store.search(legs, where)
+        if question.expansions and self._speaks_for_itself(question, own):
+            found[0] = own
+            weights = replace(weights, topic=weights.topic * _ASIDE, link=weights.link * _ASIDE)
         scores = fused(dict(zip(names, found, strict=True)), names)
-        self._add_references(store, question, where, scores)
+        self._add_references(store, question, where, scores, weights)
         kept = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
         candidates = self._read(kept, scores)
         linked = self._links(store, candidates, where)
@@ -91,19 +104,39 @@ class Retriever:
                 candidate.score *= weights.supplement
         return sorted(candidates, key=lambda item: (-item.score, item.key))
 
+    def _speaks_for_itself(self, question: Question, own: Sequence[Scored]) -> bool:
+        """Whether the user's words are the books' words: a passage holds nearly all of them.
+
+        Then what the glossary adds leads away rather than on.
+        """
+        wanted = [fold(token.surface) for token in tokens(question.text)]
+        keys = [(hit.generation, hit.passage_id) for hit in own[:_SPEAKING]]
+        for passage in self._ledger.passages(keys).values():
+            held = fold("\n".join((*passage.section_path, passage.text)))
+            if sum(word in held for word in wanted) >= _NEARLY_ALL * len(wanted):
+                return True
+        return False
+
     def _add_references(
-        self, store: Store, question: Question, where: Where, scores: dict[Key, float]
+        self,
+        store: Store,
+        question: Question,
+        where: Where,
+        scores: dict[Key, float],
+        weights: Weights,
     ) -> None:
         named = {mention.reference.article_id: 1.0 for mention in question.mentions}
         exact = {mention.reference.id for mention in question.mentions}
         for key in self._about(store, where, named):
-            scores[key] = scores.get(key, 0.0) + self._weights.mention
+            scores[key] = scores.get(key, 0.0) + weights.mention
         for key in self._about(store, where, exact - set(named)):
-            scores[key] = scores.get(key, 0.0) + self._weights.mention * _PARAGRAPH_SHARE
+            scores[key] = scores.get(key, 0.0) + weights.mention * _PARAGRAPH_SHARE
+        for key in self._citing(store, where, exact):
+            scores[key] = scores.get(key, 0.0) + weights.cited
         topics = {id_: weight for id_, weight in question.articles.items() if id_ not in named}
         for id_, weight in topics.items():
             for key in self._about(store, where, [id_]):
-                scores[key] = scores.get(key, 0.0) + self._weights.topic * weight
+                scores[key] = scores.get(key, 0.0) + weights.topic * weight
 
     def _links(
         self, store: Store, candidates: Sequence[Candidate], where: Where
@@ -122,8 +155,7 @@ class Retriever:
             keys = self._about(store, where, cited)
             own = tuple(id_ for id_ in passage.about if _is_article(id_))
             if own and place < _CITED_BY:
-                found = store.select(replace(where, cites=own), _CITING)
-                keys += [(generation, id_) for id_, generation in found]
+                keys += self._citing(store, where, own)
             for key in keys:
                 share = min(candidate.score / best, 1.0)
                 linked[key] = max(share, linked.get(key, 0.0))
@@ -134,6 +166,14 @@ class Retriever:
         if not wanted:
             return []
         found = store.select(replace(where, about=wanted), 100)
+        return [(generation, id_) for id_, generation in found]
+
+    def _citing(self, store: Store, where: Where, ids: Iterable[str]) -> list[Key]:
+        # A search limited to what cites an article already looks at nothing else.
+        wanted = tuple(ids)
+        if not wanted or where.cites:
+            return []
+        found = store.select(replace(where, cites=wanted), _CITING)
         return [(generation, id_) for id_, generation in found]
 
     def _read(self, keys: Sequence[Key], scores: Mapping[Key, float]) -> list[Candidate]:
