@@ -83,6 +83,18 @@ class Shelf:
             self._drop_originals()
         return book
 
+    def revise(self, book: Book) -> Book:
+        """Keeps a book's changed description; its passages are searched under it at once."""
+        with self.writing:
+            self.ledger.revise_book(book)
+            found = list(self.ledger.passages_of(book.id))
+            if found:
+                passages = [passage for _, passage in found]
+                vectors = [lexical.encode_passage(passage, book.title) for passage in passages]
+                for points in _points(book, found[0][0], passages, vectors, self.encode):
+                    self.store.upsert(points)
+        return book
+
     def remove(self, book_id: str) -> Book:
         """Takes a book off the shelf; raises NotFound."""
         with self.writing:

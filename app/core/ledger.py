@@ -466,6 +466,25 @@ class Ledger:
             db.execute("UPDATE books SET superseded_by = '' WHERE superseded_by = ?", (book_id,))
         return book
 
+    def revise_book(self, book: Book) -> None:
+        """Keeps a book's changed description: title, edition, shelf, people, dates, ISBN."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE books SET title = ?, edition = ?, shelf = ?, authors = ?, publisher = ?,"
+                " published = ?, isbn = ?, as_of = ? WHERE id = ?",
+                (
+                    book.title,
+                    book.edition,
+                    book.shelf,
+                    book.authors,
+                    book.publisher,
+                    book.published,
+                    book.isbn,
+                    book.as_of,
+                    book.id,
+                ),
+            )
+
     def supersede(self, old_id: str, new_id: str) -> None:
         """Marks a book as superseded by a newer edition; both stay on the shelf."""
         with self._writing() as db:

@@ -78,6 +78,11 @@ class Settings(BaseModel):
     law_changes: tuple[Path, ...] = Field(
         default=(), description="追加の法改正一覧ファイル (TSV)。製品付属の一覧に重ねる"
     )
+    admin_password: str = Field(
+        default="",
+        repr=False,
+        description="書棚の画面で本を登録・変更・削除する人の合言葉。空なら、栞が動いている機械からだけ行える",
+    )
     question_max_chars: int = Field(default=1000, ge=1, description="質問の最大文字数")
     upload_max_mb: int = Field(default=512, ge=1, description="登録できる1ファイルの最大MB")
     reader_memory_mb: int = Field(
@@ -162,7 +167,7 @@ def _check_known(key: str, shown: str) -> None:
 def _as_settings_error(error: ValidationError) -> SettingsError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    value = "***" if "api_key" in key else repr(first["input"])
+    value = "***" if "api_key" in key or "password" in key else repr(first["input"])
     return SettingsError(
         f"設定 {key} の値 {value} は使えません: {demand(first)}。",
         hint=f"{PREFIX}{key.upper()} または {FILE_NAME} の {key} を直してください。",

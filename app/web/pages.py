@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
+from app.core.book import Book
 from app.core.errors import BadRequest, NotFound, ShioriError
-from app.web import apidocs, ask, books, desk
+from app.web import admin, apidocs, ask, books, desk, library, numbers
 from app.web.books import Draw, Original
 from app.web.view import HEADERS, STATIC, Product, View, add_headers, with_headers
 
@@ -29,15 +30,27 @@ class _Unexpected(ShioriError):
     """Shown in place of an error nobody foresaw."""
 
 
-def join(app: FastAPI, product: Product, original: Original, draw: Draw) -> None:
+def join(
+    app: FastAPI,
+    product: Product,
+    *,
+    original: Original,
+    draw: Draw,
+    revise: Callable[[Book], Book],
+) -> None:
     """Adds the pages to the service. Its own error handlers go on answering for the interface.
 
-    `original` finds the kept file of a book, `draw` makes a picture of one of its pages.
+    `original` finds the kept file of a book, `draw` makes a picture of one of its pages,
+    `revise` keeps a book's changed description.
     """
     view = View(product)
     app.include_router(ask.router(product, view))
     app.include_router(books.router(product, view, original, draw))
     app.include_router(desk.router(product, view))
+    admission = admin.Admission(product.settings.admin_password)
+    app.include_router(admin.router(admission, view))
+    app.include_router(library.router(product, view, admission, revise))
+    app.include_router(numbers.router(product, view))
     app.include_router(apidocs.router(view))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.middleware("http")(with_headers)

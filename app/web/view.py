@@ -38,7 +38,14 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-MENU = (("/", "検索"), ("/history", "履歴"), ("/notes", "付箋"), ("/docs", "API"))
+MENU = (
+    ("/", "検索"),
+    ("/history", "履歴"),
+    ("/notes", "付箋"),
+    ("/library", "書棚"),
+    ("/numbers", "数字"),
+    ("/docs", "API"),
+)
 
 
 class Product(Protocol):

@@ -2,9 +2,11 @@
 import { startCopying } from "./copying.js";
 import { startKeys } from "./keys.js";
 import { startStaying } from "./staying.js";
+import { startUploading } from "./uploading.js";
 import { startViewer } from "./viewer.js";
 
 const viewer = startViewer();
 startKeys(viewer);
 startCopying();
 startStaying();
+startUploading();

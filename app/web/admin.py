@@ -1,0 +1,141 @@
+"""Who may change the shelf: somebody at the service's own machine, or with the password."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import secrets
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.core.errors import Forbidden
+from app.web.desk import own_address
+from app.web.view import View, check_same_site
+
+COOKIE = "shiori_admin"
+SESSION_SECONDS = 8 * 3600
+# After so many wrong passwords within a minute, none is looked at for the rest of it.
+MAX_TRIES = 5
+
+_LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+
+
+class Admission:
+    """Admits administrators; sessions live in memory and end with the service."""
+
+    def __init__(self, password: str) -> None:
+        self._password = password
+        self._sessions: dict[str, float] = {}
+        self._wrong: list[float] = []
+
+    @property
+    def by_password(self) -> bool:
+        """Whether a password is set; without one only the service's own machine is admitted."""
+        return bool(self._password)
+
+    def admits(self, request: Request) -> bool:
+        """Whether a request may change the shelf."""
+        if not self._password:
+            return is_local(request)
+        ends = self._sessions.get(request.cookies.get(COOKIE, ""), 0.0)
+        return ends > time.time()
+
+    def check(self, request: Request) -> None:
+        """Raises Forbidden for a request that may not change the shelf."""
+        check_same_site(request)
+        if self.admits(request):
+            return
+        if self._password:
+            raise Forbidden(
+                "この操作には管理者のログインが要ります。",
+                hint="書棚の画面からログインしてください。",
+            )
+        raise Forbidden(
+            "この操作は、栞が動いている機械からだけ行えます。",
+            hint="ほかの機械からも行うには、設定 admin_password で合言葉を決めて起動し直してください。",
+        )
+
+    def log_in(self, password: str) -> str:
+        """A new session's value; raises Forbidden for a wrong password or too many of them."""
+        now = time.time()
+        self._wrong = [at for at in self._wrong if at > now - 60]
+        if len(self._wrong) >= MAX_TRIES:
+            raise Forbidden(
+                "合言葉の誤りが続いたため、受け付けを止めています。",
+                hint="1分待ってから、もう一度入力してください。",
+            )
+        if not self._password or not hmac.compare_digest(
+            password.encode(), self._password.encode()
+        ):
+            self._wrong.append(now)
+            raise Forbidden("合言葉が違います。", hint="管理者に確かめてください。")
+        self._sessions = {value: ends for value, ends in self._sessions.items() if ends > now}
+        session = secrets.token_urlsafe(32)
+        self._sessions[session] = now + SESSION_SECONDS
+        return session
+
+    def log_out(self, session: str) -> None:
+        """Ends a session."""
+        self._sessions.pop(session, None)
+
+
+def is_local(request: Request) -> bool:
+    """Whether a request comes from this machine itself, not through a proxy on it."""
+    headers = request.headers
+    if any(name in headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via")):
+        return False
+    # A name that is not ours may have been made to point here by a stranger's page.
+    name = headers.get("host", "").lower()
+    name = name if name.endswith("]") else name.rpartition(":")[0] or name
+    if name not in _LOCAL_NAMES or request.client is None:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
+
+def router(admission: Admission, view: View) -> APIRouter:
+    """Logging in and out."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/login")
+    def login_page(request: Request, back: str = "/library") -> Response:
+        if not admission.by_password or admission.admits(request):
+            return RedirectResponse(own_address(back), 303)
+        return view.page(request, "login.html", back=own_address(back), error=None)
+
+    @routes.post("/login", dependencies=[Depends(check_same_site)])
+    def login(
+        request: Request,
+        password: Annotated[str, Form()] = "",
+        back: Annotated[str, Form()] = "/library",
+    ) -> Response:
+        try:
+            session = admission.log_in(password)
+        except Forbidden as error:
+            return view.page(
+                request, "login.html", error.status, back=own_address(back), error=error
+            )
+        response = RedirectResponse(own_address(back), 303)
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    @routes.post("/logout", dependencies=[Depends(check_same_site)])
+    def logout(request: Request) -> Response:
+        admission.log_out(request.cookies.get(COOKIE, ""))
+        response = RedirectResponse("/library", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    return routes
