@@ -27,6 +27,9 @@ _MIN_COLUMN = 6.0  # em; anything narrower is a column of a table or of page num
 _KANJI = re.compile(
     "[\u2e80-\u2fdf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af々〇〆ヶ]"
 )
+_NUMBER = re.compile(
+    "[-‐–—−]?([0-9０-９]+(の[0-9０-９]+)*|[ivxlcⅰ-ⅿ]+|[〇一二三四五六七八九十百]+)[-‐–—−]?"
+)
 _OPENING = frozenset("（「『〔［｛〈《【([{“‘")
 _CLOSING = frozenset("）」』〕］｝〉》】)]}、。，．・：；！？,.:;!?”’")
 
@@ -182,6 +185,9 @@ def arrange(
     runs = _with_ruby(_link(_cells(along, vertical)), ruby_ratio)
     blocks = [_table_block(table, vertical, em) for table in tables]
     blocks += _across_blocks(across, vertical)
+    if vertical:
+        runs, margins = _margins(runs, em)
+        blocks += margins
     rows = _order(runs, blocks, em)
     return Arrangement(tuple(rows), vertical, em)
 
@@ -319,10 +325,16 @@ def _by_direction(
     across = []
     for chain in chains:
         members = [glyph for cell in chain.cells for glyph in cell.glyphs]
-        if len(members) >= (2 if vertical else 4):
+        if len(members) >= (2 if vertical else 4) and not _is_number_row(chain):
             across.append(members)
     taken = {id(glyph) for members in across for glyph in members}
     return [glyph for glyph in glyphs if id(glyph) not in taken], across
+
+
+def _is_number_row(chain: _Run) -> bool:
+    """Numbers at the foot of neighbouring vertical lines, which stand in a row by chance."""
+    gaps = [after.u0 - before.u1 > 0.3 * before.em for before, after in pairwise(chain.cells)]
+    return any(gaps) and not any(is_wide(cell.text) for cell in chain.cells)
 
 
 def _cell(glyph: Glyph, vertical: bool) -> _Cell:
@@ -720,6 +732,40 @@ def _one_word(cells: list[_Cell], group: list[_Cell], reading: _Cell) -> bool:
 
 
 # --- lines across the page's direction, tables ---------------------------------------------
+
+
+def _margins(runs: list[_Run], em: float) -> tuple[list[_Run], list[_Run]]:
+    """Part one or two numbers beyond all other text (a page number below vertical lines).
+
+    More than two are a part of the text, such as the numbers of a table of contents.
+    """
+    blocks = []
+    for outside, gap in (_outermost(runs, before=True), _outermost(runs, before=False)):
+        texts = ("".join(cell.text for cell in run.cells) for run in outside)
+        if len(outside) > 2 or gap < 0.8 * em or not all(map(_NUMBER.fullmatch, texts)):
+            continue
+        for run in outside:
+            (row,) = _row([run], (run.u0, run.u1))
+            row = replace(row, across=True)
+            blocks.append(_Run([], run.u0, run.u1, run.v0, run.v1, 0.0, [row]))
+        runs = [run for run in runs if run not in outside]
+    return runs, blocks
+
+
+def _outermost(runs: list[_Run], *, before: bool) -> tuple[list[_Run], float]:
+    """The runs level with the outermost one along u, and the space to all others."""
+    if before:
+        edge = min((run.u1 for run in runs), default=0.0)
+        level = [run for run in runs if run.u0 < edge]
+    else:
+        edge = max((run.u0 for run in runs), default=0.0)
+        level = [run for run in runs if run.u1 > edge]
+    others = [run for run in runs if run not in level]
+    if not others:
+        return [], 0.0
+    if before:
+        return level, min(run.u0 for run in others) - edge
+    return level, edge - max(run.u1 for run in others)
 
 
 def _across_blocks(groups: list[list[Glyph]], vertical: bool) -> list[_Run]:

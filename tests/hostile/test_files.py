@@ -21,7 +21,7 @@ from tests.ingest.pdfs import across, assemble, write_pdf
 
 LIMITS = Limits(memory=600 << 20, ocr_memory=600 << 20, cpu=10, wall=20, stall=15)
 SENTENCE = "戸籍に関する届出は本籍地でこれをしなければならない"
-MUTATIONS = int(os.environ.get("SHIORI_MUTATIONS", "24"))
+MUTATIONS = int(os.environ.get("MUTATIONS", "24"))
 
 
 def refused(path: Path) -> UnreadableFile:
@@ -259,7 +259,7 @@ def test_empty_shells(tmp_path: Path, content: bytes):
 
 
 def test_mutated_files_end_in_a_document_or_a_named_reason(tmp_path: Path):
-    """`SHIORI_MUTATIONS=1000` for the long run."""
+    """`MUTATIONS=1000` for the long run."""
     shuffler = random.Random(20260401)
     originals = {kind: make(tmp_path / f"good.{kind}").read_bytes() for kind, make in GOOD.items()}
     for number in range(MUTATIONS):

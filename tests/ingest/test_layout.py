@@ -128,6 +128,18 @@ def test_horizontal_head_over_vertical_text_is_its_own_line():
     assert [row.text for row in rows if not row.across] == LINES
 
 
+def test_numbers_at_the_foot_of_a_vertical_table_of_contents_stay_with_their_lines():
+    glyphs = [g for n, line in enumerate(LINES) for g in down(line[: 6 + n], 300 - 18 * n, 60)]
+    for n in range(4):
+        glyphs += across(f"{51 - n}", 300 - 18 * n, 300)
+    glyphs += across("vi", 300, 330)
+    rows = [row.text for row in arrange(glyphs).rows]
+    assert [t for t in rows if t != "vi"] == [
+        f"{line[: 6 + n]}　{51 - n}" for n, line in enumerate(LINES)
+    ]
+    assert "vi" in rows
+
+
 def grid(xs: list[float], ys: list[float]) -> list[Rule]:
     rules = [Rule(xs[0], y, xs[-1], y) for y in ys]
     return rules + [Rule(x, ys[0], x, ys[-1]) for x in xs]
