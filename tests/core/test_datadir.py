@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.core.datadir import DataDir, Service, running_service
+from app.core.errors import DataDirLocked, SettingsError
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from app.core.datadir import DataDir, Service
+held = DataDir(Path(sys.argv[1]))
+held.announce(Service("http://x", 1, "t"))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_one_holder_at_a_time(tmp_path: Path) -> None:
+    first = DataDir(tmp_path / "新しい" / "data")
+    with pytest.raises(DataDirLocked, match=str(tmp_path)) as caught:
+        DataDir(tmp_path / "新しい" / "data")
+    assert "--data-dir" in caught.value.hint
+    first.release()
+    DataDir(tmp_path / "新しい" / "data").release()
+
+
+def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(DataDirLocked):
+            DataDir(tmp_path)
+        assert running_service(tmp_path) == Service("http://x", 1, "t")
+        holder.kill()
+    for _ in range(50):
+        try:
+            again = DataDir(tmp_path)
+            break
+        except DataDirLocked:
+            time.sleep(0.1)
+    assert running_service(tmp_path) is None
+    again.release()
+
+
+def test_only_the_owner_reads_the_token(tmp_path: Path) -> None:
+    held = DataDir(tmp_path)
+    service = Service("http://127.0.0.1:8000", 42, "secret")
+    held.announce(service)
+    assert running_service(tmp_path) == service
+    assert stat.S_IMODE((tmp_path / "service.json").stat().st_mode) == 0o600
+    held.release()
+    assert running_service(tmp_path) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"url": "x", "pid": "y", "token": "z"}'])
+def test_a_broken_announcement_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "service.json").write_text(text, "utf-8")
+    assert running_service(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(SettingsError, match=r"file/data を使えません: 途中に") as caught:
+        DataDir(tmp_path / "file" / "data")
+    assert "SHIORI_DATA_DIR" in caught.value.hint
