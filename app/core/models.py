@@ -136,6 +136,8 @@ def loading(where: Place, kind: Kind) -> Iterator[None]:
             field=field,
         )
     os.environ.update(OFFLINE)
+    from safetensors import SafetensorError
+
     try:
         with warnings.catch_warnings():
             # Deprecations inside the model libraries are theirs to mend.
@@ -144,12 +146,34 @@ def loading(where: Place, kind: Kind) -> Iterator[None]:
 
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             yield
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        ImportError,
+        KeyError,
+        TypeError,
+        SafetensorError,  # weights whose copying was cut short
+    ) as error:
         raise ModelUnavailable(
             f"モデル {where.folder} を読み込めません: {error}",
             hint="フォルダーの中身と SHIORI_EMBED_DEVICE を確かめてください。",
             field=field,
         ) from error
+
+
+def stated_licence(folder: Path) -> str:
+    """The licence a model's own README states in its head matter; '' where it states none."""
+    try:
+        lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    for line in lines[1:]:
+        if line == "---":
+            break
+        if line.startswith("license:"):
+            return line.removeprefix("license:").strip()
+    return ""
 
 
 def fetch(preset: str, folder: Path) -> Path:
@@ -165,7 +189,7 @@ def fetch(preset: str, folder: Path) -> Path:
             field="preset",
         )
     # The switches are read at import: lifted here, before the library first comes in.
-    for switch in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+    for switch in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
         os.environ.pop(switch, None)
     import httpx
     from huggingface_hub import constants, snapshot_download
