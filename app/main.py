@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answer.compose import Answerer
+from app.answer.compose import Answerer, Writer
+from app.answer.llm import Gate, LanguageModel, OpenAIServer
+from app.answer.verify import Verifier
 from app.core import embed, glossary, japanese, lawchanges, lexical
 from app.core.book import Book, Passage
 from app.core.datadir import DataDir, Service
@@ -107,7 +109,7 @@ class Shiori:
         try:
             self.ledger = Ledger(self.datadir.ledger)
             opened.callback(self.ledger.close)
-            words = glossary.load((glossary.SHIPPED, *settings.glossary))
+            words = glossary.load_cached((glossary.SHIPPED, *settings.glossary), self.datadir.cache)
             self._changes = lawchanges.load((lawchanges.SHIPPED, *settings.law_changes))
             known = self._known_spec()
             # Whatever model there is takes its place once it is loaded; without books that is quick.
@@ -126,7 +128,10 @@ class Shiori:
             self._current = Current(Index(store))
             self.glossary = words
             self.searcher = self.searcher_with(weights.chosen(settings, self.ledger), words)
-            self.answerer = Answerer(self.searcher)
+            self._llm = _language_model(settings)
+            if self._llm is not None:
+                opened.callback(self._llm.close)
+            self.answerer = self.answerer_with(self._llm)
             self._background: threading.Thread | None = None
             if wait_for_model:
                 self._bring_up()
@@ -142,6 +147,8 @@ class Shiori:
         self._stopping.set()
         if self._background is not None:
             self._background.join(timeout=60)
+        if self._llm is not None:
+            self._llm.close()
         with self._adding, self.shelf.writing:
             self.shelf.store.close()
             self.ledger.close()
@@ -157,6 +164,16 @@ class Shiori:
         """Raises ModelUnavailable where a configured model could not be loaded."""
         if "failed" in (self.model_state, self.reranker_state):
             raise ModelUnavailable(self.message)
+
+    def answerer_with(self, model: LanguageModel | None) -> Answerer:
+        """An answerer on this shelf with a language model of the caller's choice, or none."""
+        writer = None
+        if model is not None:
+            gate = Gate(self.settings.llm_parallel, self.settings.llm_queue)
+            writer = Writer(
+                model, Verifier(self.glossary), gate=gate, seconds=self.settings.llm_timeout
+            )
+        return Answerer(self.searcher, writer=writer)
 
     def searcher_with(self, legs: Weights, words: Glossary) -> Searcher:
         """A searcher of this shelf with leg weights and a glossary of the caller's choice."""
@@ -421,6 +438,17 @@ class Shiori:
                 "終了するので、索引の作り直しを中止しました。",
                 hint="次の起動で初めから作り直します。",
             )
+
+
+def _language_model(settings: Settings) -> OpenAIServer | None:
+    if not settings.llm_url:
+        return None
+    return OpenAIServer(
+        settings.llm_url,
+        settings.llm_model,
+        api_key=settings.llm_api_key,
+        context=settings.llm_context,
+    )
 
 
 def run(product: Shiori, on_ready: Callable[[str], None]) -> None:

@@ -34,6 +34,7 @@ class DataDir:
         self.index = path / "index"
         self.originals = path / "originals"
         self.rendered = path / "rendered"
+        self.cache = path / "cache"
         self._service = path / "service.json"
         try:
             path.mkdir(parents=True, exist_ok=True)

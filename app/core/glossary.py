@@ -8,15 +8,20 @@ articles that govern the matter.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pickle
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+from app.core import japanese
 from app.core.errors import SettingsError
 from app.core.japanese import Token, fold, fold_with_offsets, original_span, tokens
 
@@ -286,6 +291,43 @@ class Glossary:
                 result.append(words[at])
                 at += 1
         return result
+
+
+def load_cached(paths: Sequence[Path], cache: Path) -> Glossary:
+    """`load`, with the analysed glossary kept in the folder `cache` until anything it is made of changes.
+
+    Analysing thousands of phrases takes about a second, which no start should wait for twice.
+    The folder must be the service's own: what lies there is trusted.
+    """
+    made_of = (*paths, Path(__file__), Path(japanese.__file__), japanese.VARIANTS)
+    digest = hashlib.sha256(version("sudachidict-core").encode())
+    try:
+        for path in made_of:
+            digest.update(path.read_bytes())
+    except OSError:
+        return load(paths)  # which says what is wrong with which file
+    kept = cache / f"glossary-{digest.hexdigest()[:16]}.pickle"
+    try:
+        found = pickle.loads(kept.read_bytes())
+        if isinstance(found, Glossary):
+            return found
+    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError):
+        pass  # not there, or cut short
+    glossary = load(paths)
+    _keep(kept, pickle.dumps(glossary))
+    return glossary
+
+
+def _keep(kept: Path, content: bytes) -> None:
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for old in kept.parent.glob("glossary-*.pickle"):
+            old.unlink()
+        partial = kept.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(content)
+        partial.replace(kept)
+    except OSError:
+        return  # a folder that cannot be written costs time, not answers
 
 
 def load(paths: Sequence[Path] = (SHIPPED,)) -> Glossary:

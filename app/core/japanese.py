@@ -14,9 +14,11 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from sudachipy import Dictionary, SplitMode, Tokenizer
+
+VARIANTS = Path(__file__).parent / "data" / "variants.tsv"
 
 VOICED, SEMI_VOICED = "\u3099", "\u309a"
 
@@ -64,8 +66,7 @@ def _fixed_forms() -> dict[str, str]:
 
 
 def _variants() -> Iterator[tuple[str, str]]:
-    path = resources.files("app.core").joinpath("data", "variants.tsv")
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in VARIANTS.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             common, variants = line.split("\t")
             yield common, variants
