@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli_eval import eval_cli
+from app.cli_models import models_cli
 from app.core.errors import BadRequest, DataDirLocked, ShioriError
 from app.core.models import OFFLINE
 from app.core.settings import PREFIX
@@ -47,6 +48,7 @@ cli = typer.Typer(
 ingest_cli = typer.Typer(help="書棚の本を追加・一覧・削除します。", no_args_is_help=True)
 cli.add_typer(ingest_cli, name="ingest")
 cli.add_typer(eval_cli, name="eval")
+cli.add_typer(models_cli, name="models")
 
 # What typer makes of Ctrl-C.
 _INTERRUPTED = 130

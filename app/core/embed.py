@@ -32,6 +32,7 @@ class DenseModel:
     ) -> None:
         self.name = name
         self.size = int(model.get_embedding_dimension() or 0)
+        self.max_tokens = int(model.max_seq_length or 0)
         self._model = model
         self._query = query
         self._document = document

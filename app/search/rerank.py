@@ -34,6 +34,7 @@ class Reranker:
 
     def __init__(self, name: str, model: CrossEncoder, batch: int) -> None:
         self.name = name
+        self.max_tokens = int(model.max_seq_length or 0)
         self._model = model
         self._batch = batch
         self._turn = threading.Lock()
