@@ -27,6 +27,12 @@ class Client:
             trust_env=False,
         )
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._http.close()
+
     def search(self, query: str, k: int, filters: dict[str, Any]) -> dict[str, Any]:
         """The answer of /v1/search."""
         found: dict[str, Any] = self._post("/v1/search", query, k, filters)
