@@ -116,7 +116,8 @@ def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
         service = running_service(settings.data_dir)
         if service is None:
             raise
-        yield Client(service)
+        with Client(service) as client:
+            yield client
         return
     with product:
         yield product
