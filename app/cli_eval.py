@@ -17,6 +17,7 @@ from app.terminal import DataDirOption, err, load_settings, out, stages
 if TYPE_CHECKING:
     from app.core.settings import Settings
     from eval.abstain import Outcome
+    from eval.answers import AnswerCheck
     from eval.datasets import Dataset
     from eval.runs import Result
 
@@ -102,7 +103,15 @@ def report(
     data_dir: DataDirOption = None,
 ) -> None:
     """測った結果を一つのHTMLにまとめます (外部の読み込みなし)。"""
-    from app.evaluation import PRODUCT_CONFIGS, check_config, documents, indexed, withholding
+    from app.evaluation import (
+        PRODUCT_CONFIGS,
+        check_config,
+        documents,
+        indexed,
+        shown_sentences,
+        withholding,
+    )
+    from eval.answers import check_answers
     from eval.datasets import load_dataset
     from eval.report import write_report
     from eval.runs import evaluate, result_of_run
@@ -111,6 +120,7 @@ def report(
     dataset = load_dataset(folder)
     check_config(config)
     outcomes: tuple[Outcome, ...] = ()
+    answers: AnswerCheck | None = None
     if config in PRODUCT_CONFIGS:
         with (
             stages() as stage,
@@ -119,6 +129,9 @@ def report(
             result = evaluate(dataset, documents(searcher), config=config, progress=stage("質問"))
             if dataset.unanswerable:
                 outcomes = withholding(dataset, searcher, stage("回答")).outcomes
+            if dataset.answers:
+                shown = shown_sentences(searcher)
+                answers = check_answers(dataset, shown, progress=stage("正解の文字列"))
     else:
         result = _measured(dataset, config, settings)
     write_report(
@@ -127,6 +140,7 @@ def report(
         result,
         before=None if before is None else result_of_run(dataset, before),
         outcomes=outcomes,
+        answers=answers,
         created=datetime.date.today().isoformat(),
     )
     err.print(f"{html} に書きました。")

@@ -19,6 +19,7 @@ from app.main import Shiori
 from app.search import pipeline, weights
 from app.search.retrieve import Weights
 from eval.abstain import Outcome, answerable_auroc, aurc, threshold_at_refusal
+from eval.answers import Answerable
 from eval.baselines import BASELINES, bm25_searcher
 from eval.datasets import CorpusDocument, Dataset
 from eval.measures import mean, per_query
@@ -199,6 +200,12 @@ def withholding(dataset: Dataset, searcher: pipeline.Searcher, progress: Progres
         answered[answerable].append(found.answer.answered)
         progress(done, len(asked))
     return Withholding(tuple(outcomes), mean(answered[True]), 1 - mean(answered[False]))
+
+
+def shown_sentences(searcher: pipeline.Searcher) -> Answerable:
+    """The blocks of the answer without a language model; none where it is withheld."""
+    answerer = Answerer(searcher)
+    return lambda question: [block.text for block in answerer.ask(question).answer.blocks]
 
 
 def site_questions(folder: Path, settings: Settings) -> Dataset:

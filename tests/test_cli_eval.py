@@ -122,9 +122,13 @@ def test_two_runs_are_compared_by_question(dataset: Path, tmp_path: Path) -> Non
 
 
 def test_the_report_is_one_file_that_loads_nothing(dataset: Path, tmp_path: Path) -> None:
-    shiori("eval", "report", dataset, "--html", tmp_path / "r.html", "--config", "lexical")
+    answered = tmp_path / "answered"
+    shutil.copytree(dataset, answered)
+    _write(answered / "answers.jsonl", [{"_id": "q1", "answers": ["十四日"]}])
+    shiori("eval", "report", answered, "--html", tmp_path / "r.html", "--config", "lexical")
     html = (tmp_path / "r.html").read_text("utf-8")
     assert "火葬の許可" in html
+    assert "正解の文字列" in html
     assert "<script" not in html
     assert "://" not in html.replace("http://www.w3.org/2000/svg", "")
 
