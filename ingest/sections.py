@@ -124,6 +124,8 @@ class _Builder:
 
     def add(self, line: Line, page_index: int) -> None:
         paragraph = _paragraph(line, page_index)
+        if not paragraph.text:
+            return
         if not line.starts_paragraph and self._continue(paragraph, line):
             return
         split = _split_heading(line)
@@ -135,10 +137,11 @@ class _Builder:
                 self.body.append(paragraph)
             return
         heading, rest = split
-        self._open(heading, slice_paragraph(paragraph, 0, len(paragraph.text) - len(rest)))
+        text = paragraph.text
+        at = len(text) - len(rest)
+        self._open(heading, slice_paragraph(paragraph, 0, len(text[:at].rstrip())))
         if rest:
-            body = slice_paragraph(paragraph, len(paragraph.text) - len(rest), len(paragraph.text))
-            self.body.append(body)
+            self.body.append(slice_paragraph(paragraph, at, len(text)))
 
     def _continue(self, paragraph: Paragraph, line: Line) -> bool:
         self._place_caption()
