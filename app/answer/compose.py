@@ -1,13 +1,26 @@
-"""Search, then answer: the one way every face of the product asks."""
+"""Search, then answer: the one way every face of the product asks.
+
+Passages come first. Without a model, or where a model fails, the answer is verbatim; with
+one, each sentence it writes is shown only once it has been verified against the passages.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from app.answer.answer import Answer
+from app.answer import prompt
+from app.answer.answer import Answer, Block
 from app.answer.extract import extract
+from app.answer.llm import Cancelled, Gate, LanguageModel, Mode, ModelFailed, run_with
+from app.answer.prompt import Said
+from app.answer.verify import Verifier
 from app.answer.weigh import wanted
+from app.core.book import Hit
+from app.core.japanese import sentences
 from app.search.pipeline import NO_FILTERS, Filters, Searcher, SearchResult
 
 # Below this share of what the question asks for the books count as silent. On the 80
@@ -15,6 +28,8 @@ from app.search.pipeline import NO_FILTERS, Filters, Searcher, SearchResult
 # refuses .80 of the second at a risk of .09; five-fold cross-validation of the choice, 20
 # times over, keeps .78 and refuses .74. On jsquad-valid it silences .02.
 THRESHOLD = 0.6
+
+_VERBATIM = "本の文をそのまま示します。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +41,187 @@ class Answered:
     took_ms: float
 
 
-class Answerer:
-    """Answers questions from the passages that a searcher finds."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The passages are known; the answer is still to come."""
 
-    def __init__(self, searcher: Searcher, threshold: float = THRESHOLD) -> None:
+    result: SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is being done now, as a sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A block of the answer that stands."""
+
+    block: Block
+
+
+Event = Found | Status | Sentence | Answered
+
+
+class Writer:
+    """Has a model write an answer and lets through only what the passages say.
+
+    `seconds` is the time for one answer, waiting included. `schema` makes the JSON schema
+    for a server that enforces one.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        verifier: Verifier,
+        *,
+        gate: Gate,
+        seconds: float = 60.0,
+        schema: Callable[[Mapping[str, Hit]], Mapping[str, Any]] = prompt.schema,
+    ) -> None:
+        self._model = model
+        self._verifier = verifier
+        self._gate = gate
+        self._seconds = seconds
+        self._schema = schema
+
+    def write(
+        self, result: SearchResult, cancelled: threading.Event
+    ) -> Iterator[tuple[Block | None, str]]:
+        """For each sentence the model writes the block that stands, or None and why not.
+
+        Raises ModelFailed where the model does, and where no passage fits its context.
+        """
+        deadline = time.monotonic() + self._seconds
+        with self._gate.entered(deadline, cancelled):
+            shown: set[str] = set()
+            for block, reason in run_with(
+                lambda mode: self._attempt(result, mode, deadline, cancelled),
+                self._model.ability().mode,
+            ):
+                if block is None or block.text not in shown:
+                    yield block, reason
+                if block is not None:
+                    shown.add(block.text)
+
+    def _attempt(
+        self, result: SearchResult, mode: Mode, deadline: float, cancelled: threading.Event
+    ) -> Iterator[tuple[Block | None, str]]:
+        asked = prompt.build(
+            result.query,
+            result.hits,
+            mode,
+            context=self._model.ability().context,
+            count=self._model.count,
+        )
+        if not asked.evidence:
+            raise ModelFailed("言語モデルの文脈長が短く、根拠を一つも渡せません。")
+        pieces = self._model.write(
+            asked.messages,
+            mode=mode,
+            schema=self._schema(asked.evidence),
+            max_tokens=asked.max_tokens,
+            deadline=deadline,
+            cancelled=cancelled,
+        )
+        for number, said in enumerate(prompt.read(pieces, mode)):
+            if number >= prompt.MAX_SENTENCES:
+                break
+            yield from self._verified(said, asked.evidence, result.query)
+
+    def _verified(
+        self, said: Said, evidence: Mapping[str, Hit], question: str
+    ) -> Iterator[tuple[Block | None, str]]:
+        cited = [evidence[id_].passage for id_ in dict.fromkeys(said.evidence) if id_ in evidence]
+        for start, end in sentences(said.text):
+            claim = said.text[start:end]
+            verdict = self._verifier.verify(claim, cited, question)
+            source = verdict.source
+            if verdict.status == "dropped" or source is None:
+                yield None, "".join(verdict.reasons)
+            elif verdict.status == "replaced":
+                yield Block(source.text, (source.citation,), limits=verdict.limits), ""
+            else:
+                proofs = (source.citation, *(quote.citation for quote in verdict.also))
+                yield Block(claim, proofs, verbatim=False, limits=verdict.limits), ""
+
+
+class Answerer:
+    """Answers questions from the passages that a searcher finds; `writer` is None without a model."""
+
+    def __init__(
+        self, searcher: Searcher, threshold: float = THRESHOLD, writer: Writer | None = None
+    ) -> None:
         self._searcher = searcher
         self._threshold = threshold
+        self._writer = writer
 
     def ask(self, text: str, k: int = 10, filters: Filters = NO_FILTERS) -> Answered:
         """The answer to a question and the `k` passages nearest to it."""
+        for event in self.events(text, k, filters):
+            if isinstance(event, Answered):
+                return event
+        raise AssertionError("events always end with the answer")
+
+    def events(
+        self,
+        text: str,
+        k: int = 10,
+        filters: Filters = NO_FILTERS,
+        cancelled: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """The answer as it grows: passages, then sentences, then the whole.
+
+        Setting `cancelled` ends the iteration at once. Errors of the search are raised; a
+        failing model is a notice in the answer.
+        """
         started = time.perf_counter()
         result = self._searcher.search(text, k, filters)
+        yield Found(result)
         answer = extract(result, wanted(self._searcher, result), self._threshold)
+        written = False
+        if answer.answered and self._writer is not None:
+            yield Status("見つかった箇所から答えを書き、一文ずつ根拠と照らし合わせています。")
+            try:
+                for event in self._written(answer, result, cancelled or threading.Event()):
+                    if isinstance(event, Sentence):
+                        written = True
+                        yield event
+                    else:
+                        answer = event
+            except Cancelled:
+                return
+        if not written:
+            yield from map(Sentence, answer.blocks)
         took_ms = (time.perf_counter() - started) * 1000
-        return Answered(result, answer, round(took_ms, 3))
+        yield Answered(result, answer, round(took_ms, 3))
+
+    def _written(
+        self, extracted: Answer, result: SearchResult, cancelled: threading.Event
+    ) -> Iterator[Sentence | Answer]:
+        """The sentences that stand, then the answer: the model's, or the extracted one with a notice."""
+        assert self._writer is not None
+        blocks: list[Block] = []
+        dropped = 0
+        try:
+            for block, _ in self._writer.write(result, cancelled):
+                if block is None:
+                    dropped += 1
+                else:
+                    blocks.append(block)
+                    yield Sentence(block)
+        except ModelFailed as error:
+            yield replace(extracted, notices=(f"{error.message}{_VERBATIM}",))
+            return
+        if not blocks:
+            told = (
+                "言語モデルの文は根拠で確かめられませんでした。"
+                if dropped
+                else ("言語モデルは答えを書きませんでした。")
+            )
+            yield replace(extracted, notices=(told + _VERBATIM,))
+            return
+        notices = (f"根拠と合わない{dropped}文を省きました。",) if dropped else ()
+        yield replace(extracted, blocks=tuple(blocks), notices=notices, by_model=True)

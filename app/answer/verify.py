@@ -53,13 +53,14 @@ _CLAIM_WORDS = {
 class Verdict:
     """What became of a claim. `reasons` are Japanese sentences naming what failed.
 
-    `source` is the sentence of the evidence nearest to the claim, `limits` the provisos
-    after it that the claim leaves out.
+    `source` is the sentence of the evidence nearest to the claim, `also` those of other
+    passages that say much of it, `limits` the provisos after `source` that the claim leaves out.
     """
 
     status: Literal["kept", "replaced", "dropped"]
     reasons: tuple[str, ...] = ()
     source: Quote | None = None
+    also: tuple[Quote, ...] = ()
     limits: tuple[Quote, ...] = ()
 
 
@@ -85,7 +86,12 @@ class Verifier:
         if not claim or not evidence:
             return Verdict("dropped", ("根拠がありません。",))
         texts = [_place(passage) for passage in evidence]
-        source = _nearest(claim, evidence)
+        quotes = sorted(
+            (_nearest(claim, passage) for passage in evidence),
+            key=lambda quote: -_contained(claim, quote.text),
+        )
+        source = quotes[0]
+        also = tuple(q for q in quotes[1:] if _contained(claim, q.text) >= UNRELATED)
         limits = _lost_limits(claim, source, evidence)
         own = [_known(text, passage) for text, passage in zip(texts, evidence, strict=True)]
         hard = [*_facts_failures(facts(claim), own, question)]
@@ -100,8 +106,8 @@ class Verifier:
         else:
             soft += self._swapped(claim, source.text)
         if soft:
-            return Verdict("replaced", tuple(soft), source, limits)
-        return Verdict("kept", (), source, limits)
+            return Verdict("replaced", tuple(soft), source, (), limits)
+        return Verdict("kept", (), source, also, limits)
 
     def _term_failures(self, claim: str, evidence: str, question: str) -> Iterable[str]:
         there = {token.norm for token in _tokens(evidence)} | {t.norm for t in _tokens(question)}
@@ -276,17 +282,14 @@ def _contained(claim: str, text: str) -> float:
     return max(pairs, len(words & {token.norm for token in _tokens(text)}) / len(words))
 
 
-def _nearest(claim: str, evidence: Sequence[Passage]) -> Quote:
-    """The sentence that holds most of the claim; of equals the shorter."""
-    best: tuple[float, int, Quote] | None = None
-    for passage in evidence:
-        for start, end in sentences(passage.text) or [(0, len(passage.text))]:
-            text = passage.text[start:end]
-            score = (_contained(claim, text), -len(text))
-            if best is None or score > best[:2]:
-                best = (*score, Quote(text, Citation(passage.id, start, end)))
-    assert best is not None
-    return best[2]
+def _nearest(claim: str, passage: Passage) -> Quote:
+    """The sentence of a passage that holds most of the claim; of equals the shorter."""
+    spans = sentences(passage.text) or [(0, len(passage.text))]
+    start, end = max(
+        spans,
+        key=lambda span: (_contained(claim, passage.text[slice(*span)]), span[0] - span[1]),
+    )
+    return Quote(passage.text[start:end], Citation(passage.id, start, end))
 
 
 def _window_support(claim: str, source: Quote, evidence: Sequence[Passage]) -> float:

@@ -83,6 +83,32 @@ class Settings(BaseModel):
         repr=False,
         description="書棚の画面で本を登録・変更・削除する人の合言葉。空なら、栞が動いている機械からだけ行える",
     )
+    llm_url: str = Field(
+        default="",
+        description="OpenAI互換の言語モデルサーバーのURL。空なら言語モデルを使わず、本の文をそのまま示す",
+    )
+    llm_model: str = Field(
+        default="", description="言語モデルの名前。空ならサーバーが最初に挙げるモデル"
+    )
+    llm_api_key: str = Field(default="", description="言語モデルサーバーのAPIキー", repr=False)
+    llm_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="言語モデルが一つの答えを書き終えるまで待つ秒数 (順番待ちを含む)",
+    )
+    llm_context: int = Field(
+        default=0, ge=0, description="言語モデルの文脈長 (トークン)。0ならサーバーに尋ねる"
+    )
+    llm_parallel: int = Field(
+        default=1, ge=1, le=64, description="言語モデルに同時に書かせる答えの数"
+    )
+    llm_queue: int = Field(
+        default=8,
+        ge=0,
+        le=1000,
+        description="言語モデルの順番を待てる質問の数。超えたら本の文を示す",
+    )
     question_max_chars: int = Field(default=1000, ge=1, description="質問の最大文字数")
     upload_max_mb: int = Field(default=512, ge=1, description="登録できる1ファイルの最大MB")
     reader_memory_mb: int = Field(

@@ -1,0 +1,515 @@
+"""The only room that speaks to a language model: any OpenAI-compatible server, or a LlamaIndex LLM.
+
+A server is asked at the start what it can do. A schema it enforces is best, a JSON object
+next, tagged text is what every model can write; what it writes is verified the same way
+after each. Requests run on an event loop of their own, so that a deadline or a user who
+leaves closes the connection at once and frees the server's slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+import httpx
+
+from app.core.errors import ShioriError
+
+if TYPE_CHECKING:
+    from llama_index.core.llms import LLM
+
+Mode = Literal["json_schema", "json_object", "tags"]
+Message = Mapping[str, str]
+Schema = Mapping[str, Any]
+T = TypeVar("T")
+
+# What a server is taken to hold when it does not say: the smallest default in use.
+DEFAULT_CONTEXT = 4096
+_CONNECT_SECONDS = 5.0
+_PROBE_SECONDS = 10.0
+_TICK = 0.1
+
+# A prompt counted by the server's own tokenizer that comes back this much shorter was cut.
+_CUT = 0.7
+
+_DOWN: dict[Mode, Mode] = {"json_schema": "json_object", "json_object": "tags"}
+_TAGS = ("<think>", "<thinking>", "<reasoning>")
+_OPENING = re.compile("|".join(_TAGS))
+_CLOSING = re.compile("</(?:think|thinking|reasoning)>")
+
+# A server that could not be asked is left alone for so long.
+_REST_SECONDS = 15.0
+_COUNT_SECONDS = 2.0
+
+
+class ModelFailed(ShioriError):
+    """The model gave no usable answer; the message says why, in words for the user."""
+
+    code = "model_failed"
+    status = 503
+
+
+class ModelBusy(ModelFailed):
+    """Too many answers are being written already."""
+
+
+class FormatRefused(ModelFailed):
+    """The server does not take the response format after all."""
+
+
+class Cancelled(Exception):
+    """Whoever asked has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What a model can do. `context` is tokens for prompt and answer; `counts` whether it counts tokens."""
+
+    model: str
+    mode: Mode
+    context: int
+    counts: bool = False
+
+
+class LanguageModel(Protocol):
+    """A model that writes text piece by piece."""
+
+    def ability(self) -> Ability:
+        """What it can do; raises ModelFailed where it cannot be asked."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Tokens of a text; never fewer than there are, as far as that can be known."""
+        ...
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        *,
+        mode: Mode,
+        schema: Schema,
+        max_tokens: int,
+        deadline: float,
+        cancelled: threading.Event,
+    ) -> Iterator[str]:
+        """Pieces of the answer, thoughts left out. `deadline` is a time.monotonic().
+
+        Raises ModelFailed for every failure, an answer cut short included, Cancelled when told.
+        """
+        ...
+
+
+def estimate(text: str) -> int:
+    """Tokens of a text when nobody counts them: one for two bytes, more than tokenizers need for Japanese."""
+    return len(text.encode()) // 2 + 1
+
+
+class OpenAIServer:
+    """A server at `url` that speaks the OpenAI chat interface. Close it to end its event loop.
+
+    `model` empty takes the first one the server lists; `context` 0 asks the server.
+    """
+
+    def __init__(self, url: str, model: str = "", *, api_key: str = "", context: int = 0) -> None:
+        root = url.rstrip("/")
+        self._root = root.removesuffix("/v1")
+        self._model = model
+        self._context = context
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._ability: Ability | None = None
+        self._failed: tuple[float, ModelFailed] | None = None
+        self._uncounted_until = 0.0
+        self._probing = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._http = self._run(self._client(), _CONNECT_SECONDS)
+
+    def close(self) -> None:
+        """Closes the connections and the event loop."""
+        self._run(self._http.aclose(), _CONNECT_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CONNECT_SECONDS)
+        self._loop.close()
+
+    def ability(self) -> Ability:
+        """What the server can do, asked until it answers once; raises ModelFailed.
+
+        After a failure the server is left alone for a while: no question waits for it.
+        """
+        with self._probing:
+            if self._ability is None:
+                if self._failed and time.monotonic() - self._failed[0] < _REST_SECONDS:
+                    raise self._failed[1]
+                try:
+                    self._ability = self._run(self._probe(), _PROBE_SECONDS)
+                except ModelFailed as error:
+                    self._failed = (time.monotonic(), error)
+                    raise
+            return self._ability
+
+    def count(self, text: str) -> int:
+        """Tokens by the server's own tokenizer, else an estimate from above."""
+        counts = self._ability is not None and self._ability.counts
+        if counts and time.monotonic() >= self._uncounted_until:
+            counted = self._run(self._tokens(text), _PROBE_SECONDS)
+            if counted is not None:
+                return counted
+            self._uncounted_until = time.monotonic() + _REST_SECONDS
+        return estimate(text)
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        *,
+        mode: Mode,
+        schema: Schema,
+        max_tokens: int,
+        deadline: float,
+        cancelled: threading.Event,
+    ) -> Iterator[str]:
+        """See `LanguageModel.write`."""
+        body: dict[str, Any] = {
+            "model": self.ability().model,
+            "messages": [dict(message) for message in messages],
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **_format(mode, schema),
+        }
+        expected = 0
+        if self.ability().counts:
+            expected = sum(self.count(message["content"]) for message in messages)
+        pieces: queue.Queue[str | BaseException | None] = queue.Queue()
+        task = asyncio.run_coroutine_threadsafe(self._pump(body, expected, pieces), self._loop)
+        try:
+            yield from without_thoughts(_until(pieces, deadline, cancelled))
+        finally:
+            task.cancel()
+
+    # -- on the event loop ------------------------------------------------------
+
+    def _run(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        task = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return task.result(seconds)
+        except TimeoutError:
+            task.cancel()
+            raise _silent() from None
+
+    async def _client(self) -> httpx.AsyncClient:
+        # Never through a proxy; the total deadline is kept by whoever waits for the pieces.
+        return httpx.AsyncClient(
+            headers=self._headers,
+            timeout=httpx.Timeout(_PROBE_SECONDS, connect=_CONNECT_SECONDS),
+            trust_env=False,
+        )
+
+    async def _pump(
+        self,
+        body: Mapping[str, Any],
+        expected: int,
+        pieces: queue.Queue[str | BaseException | None],
+    ) -> None:
+        try:
+            async for piece in self._pieces(body, expected):
+                pieces.put(piece)
+            pieces.put(None)
+        except (ModelFailed, asyncio.CancelledError) as error:
+            pieces.put(error)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            pieces.put(_broken(error))
+
+    async def _pieces(self, body: Mapping[str, Any], expected: int) -> AsyncIterator[str]:
+        finish = ""
+        async with self._http.stream(
+            "POST",
+            f"{self._root}/v1/chat/completions",
+            json=body,
+            timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+        ) as response:
+            if response.is_error:
+                raise _refused(response.status_code, (await response.aread())[:2000])
+            async for line in response.aiter_lines():
+                if not line.startswith("data:"):
+                    continue
+                data = line.removeprefix("data:").strip()
+                if data == "[DONE]":
+                    break
+                event = json.loads(data, strict=False)
+                if event.get("error"):
+                    raise ModelFailed("言語モデルが途中で誤りを返しました。", hint=_HINT)
+                usage = event.get("usage") or {}
+                if expected and 0 < usage.get("prompt_tokens", expected) < expected * _CUT:
+                    raise ModelFailed(
+                        "言語モデルのサーバーが、渡した根拠を途中で切り捨てました。",
+                        hint=_HINT_CONTEXT,
+                    )
+                for choice in event.get("choices") or ():
+                    # reasoning_content and other fields beside content are thoughts.
+                    piece = (choice.get("delta") or {}).get("content")
+                    finish = choice.get("finish_reason") or finish
+                    if piece:
+                        yield piece
+        if finish == "length":
+            raise ModelFailed("言語モデルの答えが長さの上限で切れました。", hint=_HINT_CONTEXT)
+        if finish != "stop":
+            raise ModelFailed("言語モデルの答えが最後まで届きませんでした。", hint=_HINT)
+
+    async def _probe(self) -> Ability:
+        try:
+            listed = await self._json("GET", "/v1/models")
+            names = [str(item["id"]) for item in listed.get("data", ())]
+            model = self._model or (names[0] if names else "")
+            if not model:
+                raise ModelFailed("言語モデルのサーバーにモデルがありません。", hint=_HINT)
+            context = self._context or await self._asked_context(listed, model)
+            counts = await self._tokens("戸籍") is not None
+            mode: Mode = "json_schema"
+            while mode != "tags" and not await self._honours(model, mode):
+                mode = _DOWN[mode]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _broken(error) from error
+        return Ability(model, mode, context, counts)
+
+    async def _asked_context(self, listed: Mapping[str, Any], model: str) -> int:
+        """The context of one request: llama.cpp divides its own among the slots and says so in /props."""
+        response = await self._http.get(f"{self._root}/props")
+        if response.is_success:
+            settings = response.json().get("default_generation_settings") or {}
+            if settings.get("n_ctx"):
+                return int(settings["n_ctx"])
+        for item in listed.get("data", ()):
+            if item["id"] == model and item.get("max_model_len"):
+                return int(item["max_model_len"])
+        return DEFAULT_CONTEXT
+
+    async def _honours(self, model: str, mode: Mode) -> bool:
+        """Whether the server keeps to a format: asked for one word, it must write it as JSON."""
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": 'JSON {"ok": "yes"} だけを返してください。'}],
+            "max_tokens": 64,
+            "temperature": 0,
+            **_format(mode, _PROBE_SCHEMA),
+        }
+        response = await self._http.post(f"{self._root}/v1/chat/completions", json=body)
+        if response.status_code in (401, 403):
+            raise _refused(response.status_code, response.content)
+        if response.is_error:
+            return False
+        try:
+            message = response.json()["choices"][0]["message"]
+            written = json.loads(message.get("content") or "", strict=False)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            return False
+        return isinstance(written, dict) and (mode == "json_object" or written.get("ok") == "yes")
+
+    async def _tokens(self, text: str) -> int | None:
+        """Tokens by llama.cpp's or vLLM's /tokenize; None where there is no such thing."""
+        body = {"content": text, "prompt": text, "model": self._model}
+        try:
+            response = await self._http.post(
+                f"{self._root}/tokenize", json=body, timeout=_COUNT_SECONDS
+            )
+            values = response.json() if response.is_success else {}
+        except (httpx.HTTPError, ValueError):
+            return None
+        counted = values.get("count") if isinstance(values, dict) else None
+        if counted is None and isinstance(values, dict) and isinstance(values.get("tokens"), list):
+            counted = len(values["tokens"])
+        return counted if isinstance(counted, int) and counted > 0 else None
+
+    async def _json(self, method: str, path: str) -> Any:
+        response = await self._http.request(method, f"{self._root}{path}")
+        if response.is_error:
+            raise _refused(response.status_code, response.content)
+        return response.json()
+
+
+class LlamaIndexModel:
+    """Any LlamaIndex `LLM` object, as a model that writes tagged text."""
+
+    def __init__(self, llm: LLM) -> None:
+        self._llm = llm
+
+    def ability(self) -> Ability:
+        """What the object's metadata says of it."""
+        about = self._llm.metadata
+        return Ability(about.model_name, "tags", about.context_window or DEFAULT_CONTEXT)
+
+    def count(self, text: str) -> int:
+        """An estimate from above."""
+        return estimate(text)
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        *,
+        mode: Mode,
+        schema: Schema,
+        max_tokens: int,
+        deadline: float,
+        cancelled: threading.Event,
+    ) -> Iterator[str]:
+        """See `LanguageModel.write`. An object that cannot be interrupted finishes in the background."""
+        pieces: queue.Queue[str | BaseException | None] = queue.Queue()
+        stop = threading.Event()
+        threading.Thread(
+            target=self._pump, args=(messages, max_tokens, pieces, stop), daemon=True
+        ).start()
+        try:
+            yield from without_thoughts(_until(pieces, deadline, cancelled))
+        finally:
+            stop.set()
+
+    def _pump(
+        self,
+        messages: Sequence[Message],
+        max_tokens: int,
+        pieces: queue.Queue[str | BaseException | None],
+        stop: threading.Event,
+    ) -> None:
+        from llama_index.core.llms import ChatMessage
+
+        told = [ChatMessage(role=m["role"], content=m["content"]) for m in messages]
+        try:
+            for part in self._llm.stream_chat(told):
+                if stop.is_set():
+                    return
+                if part.delta:
+                    pieces.put(part.delta)
+            pieces.put(None)
+        except (RuntimeError, ValueError, OSError, NotImplementedError) as error:
+            pieces.put(_broken(error))
+
+
+class Gate:
+    """Lets `parallel` answers be written at a time and `waiting` more wait for their turn."""
+
+    def __init__(self, parallel: int, waiting: int) -> None:
+        self._slots = threading.Semaphore(parallel)
+        self._places = threading.BoundedSemaphore(parallel + waiting)
+
+    @contextmanager
+    def entered(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
+        """Waits for a turn until `deadline`; raises ModelBusy or Cancelled."""
+        busy = ModelBusy("言語モデルが混み合っています。", hint="少し待ってから試してください。")
+        if not self._places.acquire(blocking=False):
+            raise busy
+        try:
+            while not self._slots.acquire(timeout=_TICK):
+                if cancelled.is_set():
+                    raise Cancelled
+                if time.monotonic() > deadline:
+                    raise busy
+            try:
+                yield
+            finally:
+                self._slots.release()
+        finally:
+            self._places.release()
+
+
+_HINT = "言語モデルのサーバーの状態と記録を確かめてください。"
+_HINT_CONTEXT = "サーバーの文脈長 (context) を増やすか、設定 llm_context を直してください。"
+_PROBE_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {"ok": {"type": "string", "enum": ["yes"]}},
+    "required": ["ok"],
+    "additionalProperties": False,
+}
+
+
+def _format(mode: Mode, schema: Schema) -> dict[str, Any]:
+    if mode == "json_schema":
+        named = {"name": "answer", "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
+    return {"response_format": {"type": "json_object"}} if mode == "json_object" else {}
+
+
+def _until(
+    pieces: queue.Queue[str | BaseException | None], deadline: float, cancelled: threading.Event
+) -> Iterator[str]:
+    """The pieces as they come, until the deadline or until whoever asked has left."""
+    while True:
+        if cancelled.is_set():
+            raise Cancelled
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _silent()
+        try:
+            piece = pieces.get(timeout=min(left, _TICK))
+        except queue.Empty:
+            continue
+        if piece is None:
+            return
+        if isinstance(piece, BaseException):
+            raise piece if isinstance(piece, ModelFailed) else _broken(piece)
+        yield piece
+
+
+def without_thoughts(pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces without what stands between <think> and </think>, however they are cut."""
+    held, inside = "", False
+    for piece in pieces:
+        held += piece
+        while match := (_CLOSING if inside else _OPENING).search(held):
+            if not inside and match.start():
+                yield held[: match.start()]
+            held, inside = held[match.end() :], not inside
+        if inside:
+            continue
+        at = held.rfind("<")
+        begun = at >= 0 and any(tag.startswith(held[at:]) for tag in _TAGS)
+        safe = at if begun else len(held)
+        if safe:
+            yield held[:safe]
+        held = held[safe:]
+    if held and not inside:
+        yield held
+
+
+def _silent() -> ModelFailed:
+    return ModelFailed("言語モデルから時間内に答えがありませんでした。", hint=_HINT)
+
+
+def _broken(error: BaseException) -> ModelFailed:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return ModelFailed("言語モデルのサーバーにつながりません。", hint=_HINT)
+    return ModelFailed("言語モデルの答えを読み取れませんでした。", hint=_HINT)
+
+
+def _refused(status: int, content: bytes) -> ModelFailed:
+    text = content.decode(errors="replace").lower()
+    if status in (401, 403):
+        return ModelFailed(
+            "言語モデルのサーバーがAPIキーを受け付けません。",
+            hint="設定 llm_api_key を直してください。",
+        )
+    if status in (400, 413) and "context" in text:
+        return ModelFailed("質問と根拠が言語モデルの文脈長を超えました。", hint=_HINT_CONTEXT)
+    if status in (400, 422) and any(w in text for w in ("response_format", "schema", "grammar")):
+        return FormatRefused("言語モデルが出力の形を受け付けません。", hint=_HINT)
+    return ModelFailed(f"言語モデルのサーバーが誤りを返しました ({status})。", hint=_HINT)
+
+
+def run_with(step: Callable[[Mode], Iterator[T]], mode: Mode) -> Iterator[T]:
+    """Runs `step` with the best format the server takes, stepping down where it refuses one."""
+    while True:
+        try:
+            yield from step(mode)
+            return
+        except FormatRefused:
+            if mode not in _DOWN:
+                raise
+            mode = _DOWN[mode]
