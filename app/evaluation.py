@@ -23,7 +23,7 @@ from eval.answers import Answerable
 from eval.baselines import BASELINES, bm25_searcher
 from eval.datasets import CorpusDocument, Dataset
 from eval.measures import mean, per_query
-from eval.questions import LoggedQuestion, build_questions, passage_document, question_id
+from eval.questions import Like, LoggedQuestion, build_questions, passage_document, question_id
 from eval.report import TARGET_REFUSAL
 from eval.runs import Progress, Searcher
 from eval.tune import Tuning, tune
@@ -83,7 +83,9 @@ def indexed(
         settings = settings.model_copy(update={"embed_model": "", "rerank_model": ""})
     legs = WORDS_ALONE if config == "words" else site_weights(settings)
     with tempfile.TemporaryDirectory(prefix="shiori-eval-") as folder:
-        inside = settings.model_copy(update={"data_dir": Path(folder), "qdrant_url": ""})
+        inside = settings.model_copy(
+            update={"data_dir": Path(folder), "qdrant_url": "", "llm_url": ""}
+        )
         with Shiori(inside) as product:
             product.require_models()
             _publish(product, dataset, progress)
@@ -209,7 +211,7 @@ def shown_sentences(searcher: pipeline.Searcher) -> Answerable:
 
 
 def site_questions(folder: Path, settings: Settings) -> Dataset:
-    """Writes the questions the site's service has logged as a question set over its passages.
+    """Writes the questions the site has logged, judged by its verdicts, as a set over its passages.
 
     `shown.tsv` beside it holds the passages each question was shown: a pool to judge. Works
     whether or not the service runs. Raises BadRequest where nothing was logged.
@@ -230,10 +232,12 @@ def site_questions(folder: Path, settings: Settings) -> Dataset:
             for _, passage in ledger.passages_of(book.id)
         ]
         logged = ledger.questions(limit=_LOGGED)
+        verdicts = ledger.verdicts(limit=_LOGGED)
     finally:
         ledger.close()
     asked = [LoggedQuestion(question.query) for question in reversed(logged)]
-    dataset = build_questions(folder, corpus, asked, ())
+    likes = [Like(given.query, given.passage_id, given.helpful) for given in verdicts]
+    dataset = build_questions(folder, corpus, asked, likes)
     rows = dict.fromkeys(
         (question_id(question.query), passage_id)
         for question in logged

@@ -165,12 +165,15 @@ def test_logged_questions_become_a_set_to_judge(data_dir: Path, tmp_path: Path) 
     shown = [passage.id for _, passage in ledger.passages_of(book_id)][:2]
     ledger.log_question("search", "氏を変えたい", shown, 1.0)
     ledger.log_question("ask", "氏を 変えたい", shown[:1], 1.0)
+    ledger.give_verdict("氏を変えたい", shown[1], helpful=True)
     ledger.close()
     shiori("eval", "questions", tmp_path / "site", "--data-dir", data_dir)
     rows = (tmp_path / "site" / "shown.tsv").read_text("utf-8").splitlines()
     assert [row.split("\t")[1] for row in rows] == shown
     (query,) = (tmp_path / "site" / "queries.jsonl").read_text("utf-8").splitlines()
     assert json.loads(query)["text"] == "氏を変えたい"
+    judged = (tmp_path / "site" / "qrels" / "test.tsv").read_text("utf-8").splitlines()[1:]
+    assert [row.split("\t")[1:] for row in judged] == [[shown[1], "1"]]
 
 
 def test_questions_of_a_directory_that_is_not_there(tmp_path: Path) -> None:
