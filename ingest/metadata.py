@@ -6,8 +6,10 @@ colophon (奥付) on the first or last pages, the file's own metadata.
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from app.core.japanese import ERA_OFFSETS, fold, parse_number
 FIELDS = ("title", "edition", "shelf", "authors", "publisher", "published", "isbn", "as_of")
 
 _COLOPHON_PAGES = 3
+_ISO = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _NUMBER = r"[0-9〇一二三四五六七八九十百]+"
 _DATE = rf"(?:(?:令和|平成|昭和|大正|明治)\s*(?:元|{_NUMBER})|{_NUMBER})\s*年(?:\s*{_NUMBER}\s*月)?(?:\s*{_NUMBER}\s*日)?"
 _DATE_PARTS = re.compile(
@@ -94,22 +97,48 @@ def _sidecar(path: Path) -> dict[str, str]:
             hint=f"使える項目: {', '.join(FIELDS)}",
             field=sidecar.name,
         )
-    return {key: str(value) for key, value in values.items()}
+    stated = {key: str(value) for key, value in values.items()}
+    for key in ("published", "as_of"):
+        if key in stated:
+            stated[key] = _date(stated[key], key, sidecar)
+    return stated
+
+
+def _date(text: str, key: str, sidecar: Path) -> str:
+    """A sidecar's date as ISO; raises UnreadableFile where it is none."""
+    date = text if _ISO.fullmatch(text) else parse_date(text)
+    try:
+        datetime.date.fromisoformat((date + "-01-01")[:10] if len(date) < 10 else date)
+    except ValueError:
+        raise UnreadableFile(
+            f"書誌ファイル {sidecar.name} の {key} の値「{text}」は日付として読めません。",
+            hint="2025-10-01、2025-10、令和7年10月1日 のように書いてください。",
+            field=sidecar.name,
+        ) from None
+    return date
 
 
 def _colophon(document: Document) -> dict[str, str]:
     pages = document.pages
     if len(pages) > 2 * _COLOPHON_PAGES:
         pages = pages[:_COLOPHON_PAGES] + pages[-_COLOPHON_PAGES:]
-    lines = [fold(line) for page in pages for line in page.text.splitlines() if len(line) < 200]
     found: dict[str, str] = {}
-    for line in lines:
-        for key, value in _stated(line):
+    for line in (line for page in pages for line in page.text.splitlines()):
+        if len(line) >= 200:
+            continue
+        stated = dict(_stated(line))
+        # A colophon lists every edition with its date: this book is the latest of them.
+        if stated.get("published", "") > found.get("published", ""):
+            found |= {key: stated[key] for key in ("published", "edition") if key in stated}
+        for key, value in stated.items():
             found.setdefault(key, value)
     return found
 
 
 def _stated(line: str) -> list[tuple[str, str]]:
+    # Names are shown, so their characters stay as printed, but for their width.
+    names = unicodedata.normalize("NFKC", line).strip()
+    line = fold(line)
     stated: list[tuple[str, str]] = []
     if match := _AS_OF.search(line):
         stated.append(("as_of", parse_date(match[1] or match[2])))
@@ -119,8 +148,8 @@ def _stated(line: str) -> list[tuple[str, str]]:
         stated.append(("isbn", re.sub(r"[- ]", "", match[1]).upper()))
     if match := _EDITION.search(line):
         stated.append(("edition", re.sub(r"\s", "", match[1])))
-    if match := _PUBLISHER.search(line.strip()):
+    if match := _PUBLISHER.search(names):
         stated.append(("publisher", match[1].strip()))
-    if match := _AUTHORS.search(line.strip()):
+    if match := _AUTHORS.search(names):
         stated.append(("authors", match[1].strip()))
     return [(key, value) for key, value in stated if value]
