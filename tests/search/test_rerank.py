@@ -10,6 +10,8 @@ import pytest
 
 from app.core.book import Passage
 from app.core.errors import ModelUnavailable
+from app.core.settings import Settings
+from app.main import Shiori
 from app.search.rerank import load, read_text, reranked
 from app.search.retrieve import Candidate
 
@@ -129,3 +131,23 @@ def test_a_preset_names_the_model(model: Path) -> None:
     assert load(str(model)).name == "tiny-1"
     with pytest.raises(ModelUnavailable, match="ruri-v3-30m"):
         load(f"ruri-v3-30m={model}")  # an embedding model's preset
+
+
+def test_the_product_searches_with_it(model: Path, tmp_path: Path) -> None:
+    book = tmp_path / "手引.md"
+    book.write_text(
+        "# 手引\n\n## 婚姻届\n\n婚姻の届出をする。\n\n## 離婚届\n\n離婚の届出をする。\n\n"
+        "## 死亡届\n\n死亡の届出をする。\n",
+        "utf-8",
+    )
+    settings = Settings(data_dir=tmp_path / "site", rerank_model=str(model), rerank_weight=1.0)
+    with Shiori(settings) as product:
+        product.add([book])
+        health = product.health()
+        assert (health["reranker"], health["reranker_state"]) == (model.name, "ready")
+        hits = product.searcher.search("届出").hits
+        judged = load(str(model)).scores("届出", [read_text(hit.passage) for hit in hits])
+        assert [hit.score for hit in hits] == pytest.approx(sorted(judged, reverse=True), abs=1e-5)
+    with Shiori(settings.model_copy(update={"rerank_weight": None})) as product:
+        assert "eval tune" in product.health()["message"]  # unmeasured: loaded, but not used
+        assert product.searcher.weights.rerank == 0.0
