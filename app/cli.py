@@ -18,6 +18,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from app import cli_read
+from app.cli_bench import bench
 from app.cli_eval import eval_cli
 from app.cli_models import models_cli
 from app.core.errors import BadRequest, DataDirLocked, ShioriError
@@ -46,9 +48,12 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 ingest_cli = typer.Typer(help="書棚の本を追加・一覧・削除します。", no_args_is_help=True)
+cli.command("bench")(bench)
 cli.add_typer(ingest_cli, name="ingest")
 cli.add_typer(eval_cli, name="eval")
 cli.add_typer(models_cli, name="models")
+cli.command()(cli_read.read)
+ingest_cli.command()(cli_read.report)
 
 # What typer makes of Ctrl-C.
 _INTERRUPTED = 130

@@ -317,18 +317,12 @@ def _end_with_parent() -> None:
 def _read(task: _Task, settings: Settings) -> _Read:
     from ingest.metadata import book_metadata
     from ingest.pipeline import prepare
-    from ingest.sandbox import Limits, read_book
+    from ingest.sandbox import limits_of, read_book
 
     def on_page(done: int, total: int) -> None:
         _events.put(Event(task.source, "reading", done, total))
 
-    limits = Limits(
-        memory=settings.reader_memory_mb << 20,
-        cpu=settings.reader_seconds,
-        wall=settings.reader_seconds,
-        pages=settings.reader_pages,
-    )
-    document = read_book(task.path, limits=limits, on_page=on_page)
+    document = read_book(task.path, limits=limits_of(settings), on_page=on_page)
     metadata = book_metadata(document, task.path)
     document = replace(document, title=metadata["title"])
     return _Read(metadata, prepare(document, task.book_id, passage_chars=settings.passage_chars))

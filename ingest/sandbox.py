@@ -25,6 +25,7 @@ from typing import IO, Any
 from app.core import errors
 from app.core.book import Box, Document, Line, OutlineItem, Page, Ruby
 from app.core.errors import ShioriError, UnreadableFile
+from app.core.settings import Settings
 
 OnPage = Callable[[int, int], None]
 
@@ -50,6 +51,16 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits a site has set."""
+    return Limits(
+        memory=settings.reader_memory_mb << 20,
+        cpu=settings.reader_seconds,
+        wall=settings.reader_seconds,
+        pages=settings.reader_pages,
+    )
 
 
 def read_book(

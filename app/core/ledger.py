@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -355,8 +355,13 @@ class Ledger:
                 (_passage_row(generation, passage) for passage in passages),
             )
 
-    def publish(self, generation: int, book: Book) -> None:
-        """Makes a generation the live one and retires the one before it, in one transaction."""
+    def publish(
+        self, generation: int, book: Book, *, successors: Mapping[str, str] | None = None
+    ) -> None:
+        """Makes a generation the live one and retires the one before it, in one transaction.
+
+        `successors` are the changed marks of superseded books that go with it (see `supersede`).
+        """
         with self._writing() as db:
             db.execute(
                 "UPDATE generations SET state = 'retired' WHERE book_id = ? AND state = 'live'",
@@ -389,6 +394,7 @@ class Ledger:
                     book.superseded_by,
                 ),
             )
+            _mark(db, successors or {})
 
     def hidden(self) -> tuple[int, ...]:
         """Generations that no search may show: those still building and those retired."""
@@ -454,7 +460,7 @@ class Ledger:
         """The hashes of all files that books on the shelf were read from."""
         return {str(row["sha256"]) for row in self._db.execute("SELECT sha256 FROM books")}
 
-    def remove_book(self, book_id: str) -> Book:
+    def remove_book(self, book_id: str, *, successors: Mapping[str, str] | None = None) -> Book:
         """Takes a book off the shelf in one transaction; its vectors are cleared away afterwards."""
         book = self.book(book_id)
         with self._writing() as db:
@@ -464,9 +470,10 @@ class Ledger:
                 (book_id,),
             )
             db.execute("UPDATE books SET superseded_by = '' WHERE superseded_by = ?", (book_id,))
+            _mark(db, successors or {})
         return book
 
-    def revise_book(self, book: Book) -> None:
+    def revise_book(self, book: Book, *, successors: Mapping[str, str] | None = None) -> None:
         """Keeps a book's changed description: title, edition, shelf, people, dates, ISBN."""
         with self._writing() as db:
             db.execute(
@@ -484,11 +491,12 @@ class Ledger:
                     book.id,
                 ),
             )
+            _mark(db, successors or {})
 
     def supersede(self, old_id: str, new_id: str) -> None:
-        """Marks a book as superseded by a newer edition; both stay on the shelf."""
+        """Marks a book as superseded by a newer edition, or by none (''); both stay on the shelf."""
         with self._writing() as db:
-            db.execute("UPDATE books SET superseded_by = ? WHERE id = ?", (new_id, old_id))
+            _mark(db, {old_id: new_id})
 
     # -- pages and passages -----------------------------------------------------
 
@@ -552,6 +560,15 @@ class Ledger:
             (book_id, page_index, page_index),
         ).fetchall()
         return [_passage(row) for row in rows]
+
+    def page_lengths(self, book_id: str) -> dict[int, int]:
+        """How many characters each page of a book holds, by page index."""
+        rows = self._db.execute(
+            "SELECT p.page_index, length(p.text) AS length FROM pages p"
+            " JOIN books b ON b.generation = p.generation WHERE b.id = ?",
+            (book_id,),
+        ).fetchall()
+        return {int(row["page_index"]): int(row["length"]) for row in rows}
 
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
@@ -914,6 +931,13 @@ def _book(row: sqlite3.Row) -> Book:
     values = dict(row)
     del values["generation"], values["sha256"]
     return Book(**values)
+
+
+def _mark(db: sqlite3.Connection, successors: Mapping[str, str]) -> None:
+    db.executemany(
+        "UPDATE books SET superseded_by = ? WHERE id = ?",
+        ((new_id, old_id) for old_id, new_id in successors.items()),
+    )
 
 
 def _passage_row(generation: int, passage: Passage) -> tuple[Any, ...]:

@@ -15,13 +15,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import UploadFile
 
-from app.core.book import Book, Page
+from app.core.book import Book
 from app.core.errors import BadRequest, ShioriError
+from app.core.quality import quality
 from app.web.admin import Admission
 from app.web.view import Product, View
 
 # Below these shares of certain characters a recognised page wants a look, or proves nothing.
-REVIEW, NO_EVIDENCE = 0.95, 0.85
 MAX_FIELD = 200
 
 _DATE = re.compile(r"(?:\d{4}(?:-\d{2}(?:-\d{2})?)?)?")
@@ -126,16 +126,6 @@ class Uploads:
         progress.reason = event.reason
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How well a book was read. `doubtful` are the pages somebody should look at, with the reasons."""
-
-    pages: int
-    doubtful: tuple[tuple[Page, tuple[str, ...]], ...]
-    without_label: int
-    recognised: int
-
-
 def router(
     product: Product, view: View, admission: Admission, revise: Callable[[Book], Book]
 ) -> APIRouter:
@@ -206,10 +196,9 @@ def router(
             request,
             "library_book.html",
             book=found,
-            quality=quality(ledger.pages(book_id)),
+            quality=quality(ledger.pages(book_id), ledger.page_lengths(book_id)),
             newer=ledger.books().get(found.superseded_by),
             admitted=admission.admits(request),
-            review=REVIEW,
         )
 
     @routes.post("/library/{book_id}/remove", dependencies=guard)
@@ -273,27 +262,6 @@ def described(book: Book, given: dict[str, str]) -> Book:
         isbn=values["isbn"],
         as_of=values["as_of"],
     )
-
-
-def quality(pages: Sequence[Page]) -> Quality:
-    """The quality report of a book's pages."""
-    doubtful = [(page, reasons) for page in pages if (reasons := doubts(page))]
-    return Quality(
-        len(pages),
-        tuple(doubtful),
-        sum(not page.label for page in pages),
-        sum(page.confidence is not None for page in pages),
-    )
-
-
-def doubts(page: Page) -> tuple[str, ...]:
-    """Why a page wants a look: what the reader noted, and doubtful recognition."""
-    reasons = list(page.warnings)
-    if page.confidence is not None and page.confidence < NO_EVIDENCE:
-        reasons.append(f"文字認識の確かさ {page.confidence:.0%}。根拠には使えません")
-    elif page.confidence is not None and page.confidence < REVIEW:
-        reasons.append(f"文字認識の確かさ {page.confidence:.0%}。原本と見比べてください")
-    return tuple(reasons)
 
 
 def check_length(request: Request, most: int) -> None:

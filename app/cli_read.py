@@ -1,0 +1,106 @@
+"""`shiori read` and `shiori ingest report`: what the product reads of a file, and how well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.core.errors import BadRequest
+from app.terminal import DataDirOption, JsonOption, load_settings, out, print_json
+
+if TYPE_CHECKING:
+    from app.core.book import Document, Page
+
+
+def read(
+    file: Annotated[Path, typer.Argument(help="読むファイル")],
+    data_dir: DataDirOption = None,
+    password: Annotated[str | None, typer.Option(help="暗号化されたPDFのパスワード")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """ファイルを登録せずに読み、製品が読み取る文を表示します。"""
+    from ingest.metadata import book_metadata
+    from ingest.sandbox import limits_of, read_book
+
+    document = read_book(file, limits=limits_of(load_settings(data_dir)), password=password)
+    metadata = book_metadata(document, file)
+    if as_json:
+        print_json(document_json(document, metadata))
+        return
+    for page in document.pages:
+        label = f" {page.label}頁" if page.label else ""
+        out.print(f"── {page.index + 1}枚目{label} ({page.extractor})", style="bold")
+        for warning in page.warnings:
+            out.print(f"注意: {warning}", style="yellow")
+        out.print(page.text, soft_wrap=True)
+
+
+def document_json(document: Document, metadata: dict[str, str]) -> dict[str, Any]:
+    """The JSON shape of `shiori read`: pages with text in reading order, and what stands beside it."""
+    return {
+        **metadata,
+        "media_type": document.media_type,
+        "warnings": list(document.warnings),
+        "outline": [
+            {"title": item.title, "level": item.level, "page_index": item.page_index}
+            for item in document.outline
+        ],
+        "pages": [_page_json(page) for page in document.pages],
+    }
+
+
+def _page_json(page: Page) -> dict[str, Any]:
+    return {
+        "index": page.index,
+        "label": page.label,
+        "text": page.text,
+        "extractor": page.extractor,
+        "confidence": page.confidence,
+        "warnings": list(page.warnings),
+        "vertical": page.vertical,
+        "heads": list(page.heads),
+        "ruby": [
+            {"base": line.text[ruby.start : ruby.end], "text": ruby.text}
+            for line in page.lines
+            for ruby in line.ruby
+        ],
+    }
+
+
+def report(
+    book_id: Annotated[str, typer.Argument(help="書籍ID (ingest list で分かります)")],
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """本がどれだけ正しく読めたかを、見直すべきページとともに表示します。"""
+    from app.core.ledger import Ledger
+    from app.core.quality import quality
+
+    path = load_settings(data_dir).data_dir / "ledger.sqlite"
+    if not path.is_file():
+        raise BadRequest(
+            f"{path.parent} に書棚がありません。",
+            hint="--data-dir で書棚のあるフォルダーを指定してください。",
+            field="data_dir",
+        )
+    # The ledger may be read while a service holds the directory.
+    ledger = Ledger(path)
+    book = ledger.book(book_id)
+    found = quality(ledger.pages(book_id), ledger.page_lengths(book_id))
+    ledger.close()
+    if as_json:
+        print_json({"book_id": book.id, "title": book.title, **found.as_json()})
+        return
+    out.print(f"{book.title} {book.edition}", style="bold")
+    readers = "、".join(f"{name or '不明'} {count}" for name, count in found.extractors.items())
+    out.print(
+        f"{found.pages}ページ {found.characters:,}文字 / 読み取り: {readers} /"
+        f" 文字のないページ {found.without_text} / 頁番号のないページ {found.without_label}"
+    )
+    for doubt in found.doubtful:
+        place = f"{doubt.page.label}頁" if doubt.page.label else f"{doubt.page.index + 1}枚目"
+        out.print(f"{place}: {'。'.join(doubt.reasons)} → {doubt.advice}", soft_wrap=True)
+    if not found.doubtful:
+        out.print("見直すべきページはありません。")
