@@ -18,7 +18,8 @@ from app.core.book import Book, Hit, Passage
 from app.core.errors import BadRequest, ShioriError
 from app.search.pipeline import Filters
 from app.web import marks
-from app.web.view import Product, View
+from app.web.books import page_of_quote
+from app.web.view import Product, View, page_url
 
 SHOWN = 10
 # Books are counted over this many of the best passages.
@@ -120,10 +121,10 @@ class ShownPassage:
 
 @dataclass(frozen=True, slots=True)
 class ShownBlock:
-    """A block of the answer (`app.answer`'s) and the numbers of the passages that prove it."""
+    """A block of the answer (`app.answer`'s); the numbers of the passages that prove it, and the pages."""
 
     block: Any
-    numbers: tuple[int, ...]
+    proofs: tuple[tuple[int, str], ...]
 
 
 def router(product: Product, view: View) -> APIRouter:
@@ -224,7 +225,7 @@ def found(product: Product, ask: Ask) -> dict[str, Any]:
     sought = marks.wanted(answered.result.question)
     return {
         "answered": answered,
-        "blocks": _blocks(answered),
+        "blocks": _blocks(product, answered),
         "passages": [_shown(number, hit, sought) for number, hit in enumerate(shown, start=1)],
         "more": min(len(hits), len(shown) + SHOWN) if len(hits) > len(shown) else 0,
         "facets": _facets(product, ask, answered),
@@ -247,15 +248,19 @@ def _expansions(answered: Answered) -> list[tuple[str, list[str], list[str]]]:
     return [(term, list(adds), list(articles)) for term, (adds, articles) in merged.items()]
 
 
-def _blocks(answered: Answered) -> list[ShownBlock]:
+def _blocks(product: Product, answered: Answered) -> list[ShownBlock]:
     hits = answered.result.hits
     numbers = {hit.passage.id: number for number, hit in enumerate(hits, start=1)}
-    return [
-        ShownBlock(
-            block, tuple(dict.fromkeys(numbers[item.passage_id] for item in block.citations))
-        )
-        for block in answered.answer.blocks
-    ]
+    blocks = []
+    for block in answered.answer.blocks:
+        proofs: dict[int, str] = {}
+        for item in block.citations:
+            number = numbers[item.passage_id]
+            passage = hits[number - 1].passage
+            index = page_of_quote(product.ledger, passage, item.start, item.end)
+            proofs.setdefault(number, page_url(passage, index, f"{item.start}-{item.end}"))
+        blocks.append(ShownBlock(block, tuple(proofs.items())))
+    return blocks
 
 
 def _shown(number: int, hit: Hit, sought: marks.Wanted) -> ShownPassage:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from app.core.book import Box, Line, Page, Passage, joint
 from app.core.errors import NotFound
+from app.core.ledger import Ledger
 from app.web.view import Product, View, page_name
 
 # Pixels. One size serves every zoom: 1400 is about 240 dpi on an A5 page.
@@ -90,6 +91,7 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
         book_id: str,
         index: int,
         passage: str = "",
+        quote: Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")] = "",
         zoom: Annotated[int, Query(ge=25, le=400)] = 100,
         part: bool = False,
     ) -> Response:
@@ -112,6 +114,8 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
             name=page_name(shown.label, "", index, index, printed=is_picture),
             passage=marked,
             boxes=boxes,
+            quoted=quoted(marked, lines, boxes, quote),
+            quote=quote,
             lines=[text_line(line, shown, boxes) for line in lines if line.box and line.text],
             paragraphs=[] if is_picture else paragraphs(lines, marked),
             picture=is_picture,
@@ -146,6 +150,36 @@ def boxes_on(passage: Passage | None, page_index: int) -> tuple[Box, ...]:
     return tuple(
         box for page in passage.boxes if page.page_index == page_index for box in page.boxes
     )
+
+
+def quoted(
+    passage: Passage | None, lines: Sequence[Line], boxes: Sequence[Box], quote: str
+) -> set[Box]:
+    """Those of a passage's boxes on a page whose lines hold characters `quote` ("12-80") of its text."""
+    if passage is None or not quote:
+        return set()
+    start, end = (int(number) for number in quote.split("-"))
+    found: set[Box] = set()
+    at = 0
+    for line in lines:
+        box = next((box for box in boxes if line.box and _same(line.box, box)), None)
+        text = line.text.strip()
+        place = passage.text.find(text, at) if box and text else -1
+        if box is None or place < 0:
+            continue
+        at = place + len(text)
+        if place < end and at > start:
+            found.add(box)
+    return found
+
+
+def page_of_quote(ledger: Ledger, passage: Passage, start: int, end: int) -> int:
+    """The page on which characters `start:end` of a passage begin; its first where that is not known."""
+    for index in range(passage.page_index, passage.page_index_end + 1):
+        lines = ledger.lines(passage.book_id, index)
+        if quoted(passage, lines, boxes_on(passage, index), f"{start}-{end}"):
+            return index
+    return passage.page_index
 
 
 def text_line(line: Line, page: Page, marked: Sequence[Box]) -> TextLine:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 720, 180
-_LEFT, _BOTTOM, _TOP = 36, 24, 12
+_LEFT, _RIGHT, _BOTTOM, _TOP = 36, 12, 24, 12
 _NAMED = 10
 
 
@@ -15,7 +15,7 @@ def bars(values: Sequence[tuple[str, float]], unit: str) -> Markup:
     """A bar chart as SVG; each bar tells its label and value. The page names the chart itself."""
     most = _ceiling(max((value for _, value in values), default=0))
     room = HEIGHT - _BOTTOM - _TOP
-    step = (WIDTH - _LEFT) / max(len(values), 1)
+    step = (WIDTH - _LEFT - _RIGHT) / max(len(values), 1)
     every = max(1, -(-len(values) // _NAMED))
     parts = [
         Markup(

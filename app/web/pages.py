@@ -14,7 +14,7 @@ from app.core.book import Book
 from app.core.errors import BadRequest, NotFound, ShioriError
 from app.web import admin, apidocs, ask, books, desk, library, numbers
 from app.web.books import Draw, Original
-from app.web.view import HEADERS, STATIC, Product, View, add_headers, with_headers
+from app.web.view import STATIC, Product, SafeHeaders, View, add_headers
 
 _NOT_PAGES = ("/v1", "/openapi.json")
 
@@ -53,7 +53,7 @@ def join(
     app.include_router(numbers.router(product, view))
     app.include_router(apidocs.router(view))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.middleware("http")(with_headers)
+    app.add_middleware(SafeHeaders)
     for kind, as_shown in (
         (ShioriError, _as_it_is),
         (RequestValidationError, _validation),
@@ -74,7 +74,7 @@ def _either(
         response: Response = await answer if isinstance(answer, Awaitable) else answer
         if not request.url.path.startswith(_NOT_PAGES):
             response = view.error(request, as_shown(request, error))
-        add_headers(response.headers, HEADERS)
+        add_headers(response)
         return response
 
     return handle

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answer.compose import Answerer
 from app.core import telemetry
@@ -134,11 +136,14 @@ class View:
         return " ".join(part for part in parts if part)
 
 
-def page_url(passage: Passage) -> str:
-    """The address of the page a passage begins on, with the passage marked."""
-    return f"/books/{quote(passage.book_id)}/pages/{passage.page_index}?" + urlencode(
-        {"passage": passage.id}
-    )
+def page_url(passage: Passage, page_index: int | None = None, quote: str = "") -> str:
+    """The address of a page with a passage, and the characters `quote` of it ("12-80"), marked.
+
+    The passage's first page unless another is given.
+    """
+    index = passage.page_index if page_index is None else page_index
+    parameters = {"passage": passage.id} | ({"quote": quote} if quote else {})
+    return f"/books/{passage.book_id}/pages/{index}?" + urlencode(parameters)
 
 
 def citing_url(reference: str) -> str:
@@ -206,16 +211,28 @@ def check_same_site(request: Request) -> None:
         )
 
 
-async def with_headers(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
+class SafeHeaders:
     """Puts the safe headers on every response."""
-    response = await call_next(request)
-    add_headers(response.headers)
-    return response
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/static/"):
+                    # Asked for again each time, answered with 304: an update must never meet
+                    # an old script.
+                    headers["Cache-Control"] = "no-cache"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
-def add_headers(headers: Any, values: Mapping[str, str] = HEADERS) -> None:
-    """Sets headers that are not set yet."""
-    for name, value in values.items():
-        headers.setdefault(name, value)
+def add_headers(response: Response) -> None:
+    """The same for an answer to an error so unforeseen that no middleware sees it."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)

@@ -97,7 +97,7 @@ export function startViewer() {
 // Brings the marked lines into view inside the page's own frame.
 function toMark(root) {
   const room = root.querySelector(".paper-room, .reading-text");
-  const mark = room?.querySelector(".cited");
+  const mark = room?.querySelector(".quoted") ?? room?.querySelector(".cited");
   if (!mark) return;
   const image = room.querySelector("img");
   const move = () => {

@@ -1,0 +1,100 @@
+"""Every page and state: no accessibility violation, nothing cut off, small, printable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+STATES = {
+    "empty": "/",
+    "answer": "/?q=離婚しても今の名字を使い続けたい",
+    "silent": "/?q=自動車の車庫証明の手数料",
+    "nothing": "/?q=戸籍&as_of=1990-01-01",
+    "filtered": "/?q=離婚&edition=第2版",
+    "citing": "/?q=民法第767条&citing=民法第767条",
+    "bad": "/?q=",
+    "unknown": "/nowhere",
+    "history": "/history",
+    "notes": "/notes",
+    "library": "/library",
+    "numbers": "/numbers",
+    "docs": "/docs",
+    "slip": "/slip?q=離婚しても今の名字を使い続けたい",
+}
+
+
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{item['id']}: {item['help']} — {node['html'][:150]}"
+        for item in found["violations"]
+        for node in item["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_state_has_an_accessibility_violation(page: Page, site: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    complaints = {}
+    for name, address in STATES.items():
+        page.goto(site + address)
+        if name == "answer":
+            expect(page.locator("#viewer [data-sheet]")).to_be_visible()
+            for summary in page.locator("#p1 .deeds summary").all():
+                summary.click()
+        complaints[name] = violations(page)
+    page.goto(site + "/library")
+    page.locator(".books a").first.click()
+    complaints["library book"] = violations(page)
+    page.get_by_role("link", name="本を開く").click()
+    complaints["page"] = violations(page)
+    page.keyboard.press("?")
+    complaints["keys"] = violations(page)
+    assert {name: found for name, found in complaints.items() if found} == {}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (820, 1180), (683, 384), (360, 740)])
+def test_nothing_is_wider_than_the_window(page: Page, site: str, width: int, height: int) -> None:
+    # 683 by 384 is what 1366 by 768 leaves at 200 %.
+    page.set_viewport_size({"width": width, "height": height})
+    for name, address in STATES.items():
+        page.goto(site + address)
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0, f"{name} at {width} px is {over} px too wide"
+
+
+def test_the_focus_is_seen(page: Page, site: str) -> None:
+    page.goto(f"{site}/?q=離婚")
+    page.keyboard.press("Tab")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        look = page.evaluate(
+            "(() => { const s = getComputedStyle(document.activeElement);"
+            " return [s.outlineStyle, s.boxShadow] })()"
+        )
+        assert look[0] == "solid"
+        assert "rgb(255, 212, 61)" in look[1]
+
+
+def test_a_first_visit_is_small_and_asks_nobody_else(browser: Browser, site: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    sizes: dict[str, int] = {}
+    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+    page.goto(site)
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert sum(sizes.values()) < 150_000
+    assert all(url.startswith(site) for url in sizes)
+
+
+def test_paper_shows_the_answer_and_no_controls(page: Page, site: str) -> None:
+    page.goto(f"{site}/slip?q=離婚しても今の名字を使い続けたい")
+    page.emulate_media(media="print")
+    expect(page.locator(".slip")).to_be_visible()
+    expect(page.locator(".top")).to_be_hidden()
+    expect(page.get_by_role("button", name="印刷する")).to_be_hidden()

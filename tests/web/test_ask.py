@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+from lxml import html
+
+from app.core.book import Passage
+from app.main import Shiori
+from app.web.ask import Ask, cited_articles
+
+QUESTION = "離婚しても今の名字を使い続けたい"
+
+
+def page(client: TestClient, address: str, **parameters: str) -> html.HtmlElement:
+    response = client.get(address, params=parameters)
+    assert response.status_code == 200, response.text[:300]
+    return html.fromstring(response.text)
+
+
+def test_without_a_question_the_page_asks_for_one(client: TestClient) -> None:
+    found = page(client, "/")
+    assert found.xpath("//input[@name='q' and @autofocus]")
+    assert not found.xpath("//*[contains(@class, 'passage')]")
+
+
+def test_an_answer_is_verbatim_and_its_numbers_lead_to_the_passages(
+    client: TestClient, product: Shiori
+) -> None:
+    found = page(client, "/", q=QUESTION)
+    quotes = found.xpath("//ol[@class='blocks']/li")
+    assert quotes
+    for quote in quotes:
+        text = quote.xpath("string(blockquote)")
+        number = quote.xpath(".//a[@class='number']")[0]
+        passage = found.get_element_by_id(number.get("href").removeprefix("#"))
+        assert number.text == f"[{passage.get('id').removeprefix('p')}]"
+        assert text in product.ledger.passage(passage.get("data-passage-id")).text
+
+
+def test_a_passage_names_book_edition_printed_page_and_section(client: TestClient) -> None:
+    found = page(client, "/", q="民767②")
+    text = " ".join(found.xpath("//article[@id='p1']")[0].text_content().split())
+    assert "（見本）" in text
+    assert re.search(r"初版|第2版", text)
+    assert re.search(r"[\dⅰ-ⅻ]+(〜[\dⅰ-ⅻ]+)?頁", text)
+    assert found.xpath("//article[@id='p1']//p[@class='path']")
+
+
+def test_words_of_the_question_are_marked_in_the_passages(client: TestClient) -> None:
+    found = page(client, "/", q="死亡届はどこに出すか")
+    marked = {mark.text for mark in found.xpath("//article//mark[@class='own']")}
+    assert any("死亡" in text for text in marked)
+
+
+def test_an_expansion_can_be_left_out_and_taken_back(client: TestClient) -> None:
+    found = page(client, "/", q=QUESTION)
+    terms = found.xpath("//section[@class='expansions']//span[@class='term']/text()")
+    assert "名字" in terms
+    link = next(
+        item.xpath("a/@href")[0]
+        for item in found.xpath("//section[@class='expansions']//li")
+        if item.xpath("string(span)") == "名字"
+    )
+    without = html.fromstring(client.get(link).text)
+    off = without.xpath("//li[@class='off']")
+    assert [item.xpath("string(span)") for item in off] == ["名字"]
+    back = html.fromstring(client.get(off[0].xpath("a/@href")[0]).text)
+    assert not back.xpath("//li[@class='off']")
+
+
+def test_what_the_books_do_not_say(client: TestClient) -> None:
+    found = page(client, "/", q="自動車の車庫証明の手数料")
+    assert "本には書かれていません" in found.xpath("//h1")[0].text_content()
+    assert found.xpath("//article[contains(@class, 'passage')]")
+    assert "近い箇所" in found.text_content()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "words"),
+    [
+        ({"q": ""}, 422, "質問が空です"),
+        ({"q": "戸籍" * 600}, 422, "長すぎます"),
+        ({"q": "戸籍", "book": "nothing"}, 404, "この書棚にありません"),
+        ({"q": "戸籍", "as_of": "きのう"}, 422, "日付"),
+        ({"q": "戸籍", "citing": "あれ"}, 422, "条文や先例"),
+    ],
+)
+def test_a_bad_question_is_answered_on_the_same_page(
+    client: TestClient, parameters: dict[str, str], status: int, words: str
+) -> None:
+    response = client.get("/", params=parameters)
+    assert response.status_code == status
+    found = html.fromstring(response.text)
+    assert words in found.xpath("//*[@role='alert']")[0].text_content()
+    assert found.get_element_by_id("q").get("value") == parameters["q"]
+
+
+def test_filters_are_kept_in_the_form_and_limit_the_hits(
+    client: TestClient, product: Shiori
+) -> None:
+    book = next(iter(product.ledger.books().values()))
+    found = page(client, "/", q="届出", book=book.id)
+    shown = set(found.xpath("//article//span[@class='book']/text()"))
+    assert shown == {book.title}
+    assert found.xpath(f"//select[@name='book']/option[@value='{book.id}' and @selected]")
+    # The other books are still counted, so that one can go over to them.
+    assert len(found.xpath("//nav[@class='facets']//span[@class='count']")) > 1
+
+
+def test_pages_that_cite_an_article(client: TestClient, product: Shiori) -> None:
+    found = page(client, "/", q="民法第767条", citing="民法第767条")
+    ids = found.xpath("//article/@data-passage-id")
+    assert ids
+    for passage_id in ids:
+        cites = product.ledger.passage(passage_id).cites
+        assert any(cite.split(":")[:2] == ["民法", "767"] for cite in cites)
+    assert "民法第767条を引用している箇所" in found.text_content()
+
+
+def test_more_passages_on_request(client: TestClient) -> None:
+    first = page(client, "/", q="届出")
+    more = first.xpath("//a[contains(text(), '件も表示')]/@href")[0]
+    second = html.fromstring(client.get(more).text)
+    assert len(second.xpath("//article")) > len(first.xpath("//article"))
+
+
+def test_the_foot_says_what_searches(client: TestClient) -> None:
+    foot = page(client, "/").xpath("//footer")[0].text_content()
+    assert "lexical" in foot
+    assert "embedded" in foot
+    assert "3冊" in foot
+
+
+def test_an_address_carries_the_whole_question() -> None:
+    ask = Ask("離婚 & 氏", book=("a", "b"), as_of="2026-04-01", without=("名字",), lookup=3)
+    assert ask.url == (
+        "/?q=%E9%9B%A2%E5%A9%9A+%26+%E6%B0%8F&book=a&book=b"
+        "&without=%E5%90%8D%E5%AD%97&as_of=2026-04-01&lookup=3"
+    )
+    assert ask.without_but("名字").without == ()
+    assert ask.but(shown=20).but(book=()).shown == 10
+
+
+def test_cited_articles_are_named_once_without_their_paragraphs() -> None:
+    passage = Passage("b-1", "b", 0, "民767②、戸77の2、民法767条1項による。")
+    assert cited_articles(passage) == ("民法第767条", "戸籍法第77条の2")
+
+
+def test_a_script_in_a_question_stays_text(client: TestClient) -> None:
+    response = client.get("/", params={"q": "<script>alert(1)</script>"})
+    assert "<script>alert" not in response.text
