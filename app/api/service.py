@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.routes import Product, router
 from app.core import telemetry
-from app.core.errors import ShioriError
+from app.core.errors import ShioriError, demand
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _validation_error(request: Request, error: Exception) -> Response:
     return error_response(
         "bad_request",
         422,
-        f"{field or '入力'} の値が使えません: {first['msg']}",
+        f"{field or '入力'} の値が使えません: {demand(first)}。",
         "APIの説明 /docs で項目の形を確かめてください。",
         field,
     )
