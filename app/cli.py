@@ -374,6 +374,17 @@ def ask(
         _print_hit(hit)
 
 
+@cli.command()
+def mcp(data_dir: DataDirOption = None) -> None:
+    """MCPサーバーとして標準入出力で動きます (検索・箇所を開く・回答)。"""
+    from app.api.mcp import ProductShelf, server
+    from app.client import Client
+
+    with _product(data_dir) as product:
+        shelf = product if isinstance(product, Client) else ProductShelf(product)
+        server(shelf).run("stdio")
+
+
 def _print_hit(hit: dict[str, Any]) -> None:
     page = f" {hit['page_label']}頁" if hit["page_label"] else ""
     place = " > ".join(hit["section_path"])

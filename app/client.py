@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -41,6 +42,11 @@ class Client:
     def ask(self, query: str, k: int, filters: dict[str, Any]) -> dict[str, Any]:
         """The answer of /v1/ask."""
         found: dict[str, Any] = self._post("/v1/ask", query, k, filters)
+        return found
+
+    def passage(self, passage_id: str) -> dict[str, Any]:
+        """The answer of /v1/passages/{id}."""
+        found: dict[str, Any] = self._call("GET", f"/v1/passages/{quote(passage_id, safe='')}")
         return found
 
     def books(self) -> list[dict[str, Any]]:

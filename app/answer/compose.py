@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.answer import prompt
 from app.answer.answer import Answer, Block
 from app.answer.extract import extract
+from app.answer.followup import standalone
 from app.answer.llm import Cancelled, Gate, LanguageModel, Mode, ModelFailed, run_with
 from app.answer.prompt import Said
 from app.answer.verify import Verifier
@@ -158,9 +159,20 @@ class Answerer:
         self._threshold = threshold
         self._writer = writer
 
-    def ask(self, text: str, k: int = 10, filters: Filters = NO_FILTERS) -> Answered:
-        """The answer to a question and the `k` passages nearest to it."""
-        for event in self.events(text, k, filters):
+    def ask(
+        self,
+        text: str,
+        k: int = 10,
+        filters: Filters = NO_FILTERS,
+        *,
+        history: Sequence[str] = (),
+    ) -> Answered:
+        """The answer to a question and the `k` passages nearest to it.
+
+        `history` are the questions before it, oldest first: a follow-up is read with them,
+        and a notice says how.
+        """
+        for event in self.events(text, k, filters, history=history):
             if isinstance(event, Answered):
                 return event
         raise AssertionError("events always end with the answer")
@@ -171,6 +183,8 @@ class Answerer:
         k: int = 10,
         filters: Filters = NO_FILTERS,
         cancelled: threading.Event | None = None,
+        *,
+        history: Sequence[str] = (),
     ) -> Iterator[Event]:
         """The answer as it grows: passages, then sentences, then the whole.
 
@@ -178,7 +192,8 @@ class Answerer:
         failing model is a notice in the answer.
         """
         started = time.perf_counter()
-        result = self._searcher.search(text, k, filters)
+        whole = standalone(text, history) if text.strip() else text
+        result = self._searcher.search(whole, k, filters)
         yield Found(result)
         answer = extract(result, wanted(self._searcher, result), self._threshold)
         written = False
@@ -195,6 +210,9 @@ class Answerer:
                 return
         if not written:
             yield from map(Sentence, answer.blocks)
+        if whole != text.strip():
+            read = f"質問を「{whole}」と読みました。"
+            answer = replace(answer, notices=(read, *answer.notices))
         took_ms = (time.perf_counter() - started) * 1000
         yield Answered(result, answer, round(took_ms, 3))
 

@@ -15,8 +15,10 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.answer.compose import Answerer
+from app.answer.compose import Answered, Answerer
+from app.api import openai
 from app.api.schemas import (
+    AskIn,
     AskOut,
     BookOut,
     ErrorOut,
@@ -30,6 +32,7 @@ from app.api.schemas import (
     passage_out,
     search_out,
 )
+from app.api.stream import MEDIA_TYPE, event_stream
 from app.core.book import Book
 from app.core.errors import Forbidden, ShioriError
 from app.core.ledger import Ledger
@@ -76,6 +79,16 @@ def router(product: Product, token: str) -> APIRouter:
     """The routes over one product; `token` admits commands from the service's own machine."""
     routes = APIRouter(prefix="/v1", responses=_ERRORS)
 
+    def log_answer(answered: Answered) -> None:
+        result = answered.result
+        product.ledger.log_question(
+            "ask",
+            result.query,
+            [hit.passage.id for hit in result.hits],
+            answered.took_ms,
+            answered.answer.answered,
+        )
+
     @routes.get("/search", summary="質問に答えるパッセージを探す")
     def search(
         q: Annotated[str, Query(description="質問文、語句、または条文・先例番号")],
@@ -107,20 +120,27 @@ def router(product: Product, token: str) -> APIRouter:
         q: Annotated[str, Query(description="質問文")],
         k: Annotated[int, Query(description="返すパッセージの数 (1〜200)")] = 10,
     ) -> AskOut:
-        return ask_post(QuestionIn(query=q, k=k))
-
-    @routes.post("/ask", summary="質問に、根拠を引いて答える")
-    def ask_post(question: QuestionIn) -> AskOut:
-        answered = product.answerer.ask(question.query, question.k, question.filters.to_filters())
-        result = answered.result
-        product.ledger.log_question(
-            "ask",
-            result.query,
-            [hit.passage.id for hit in result.hits],
-            answered.took_ms,
-            answered.answer.answered,
-        )
+        answered = product.answerer.ask(q, k)
+        log_answer(answered)
         return ask_out(answered)
+
+    @routes.post("/ask", summary="質問に、根拠を引いて答える", response_model=AskOut)
+    def ask_post(question: AskIn, accept: Annotated[str, Header()] = "") -> Any:
+        cancelled = threading.Event()
+        events = product.answerer.events(
+            question.query,
+            question.k,
+            question.filters.to_filters(),
+            cancelled,
+            history=question.history,
+        )
+        if MEDIA_TYPE in accept:
+            return event_stream(events, cancelled, log_answer)
+        answered = [event for event in events if isinstance(event, Answered)][-1]
+        log_answer(answered)
+        return ask_out(answered)
+
+    routes.include_router(openai.router(lambda: product.answerer, log_answer))
 
     @routes.get("/books", summary="書棚の本の一覧")
     def books() -> list[BookOut]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.answer.answer import Block
 from app.answer.compose import Answered
 from app.core.book import Book, Hit, Passage
 from app.search.pipeline import Filters, SearchResult
@@ -51,6 +52,16 @@ class QuestionIn(BaseModel):
     filters: FiltersIn = Field(default_factory=FiltersIn)
 
 
+class AskIn(QuestionIn):
+    """A question that may go on from earlier ones."""
+
+    history: list[str] = Field(
+        default_factory=list,
+        max_length=50,
+        description="これまでの質問 (古い順)。続きの質問を補って読む",
+    )
+
+
 class HitOut(BaseModel):
     """A passage found. Page indices count from 0; `page_label` is the printed page number."""
 
@@ -92,20 +103,49 @@ class SearchOut(BaseModel):
     notices: list[str]
 
 
+class SpanOut(BaseModel):
+    """Characters `start:end` of a passage's text."""
+
+    passage_id: str
+    start: int
+    end: int
+
+
+class LimitOut(BaseModel):
+    """A proviso or exception that a sentence leaves out, verbatim."""
+
+    text: str
+    span: SpanOut
+
+
 class SentenceOut(BaseModel):
-    """One sentence (or verbatim block) of an answer and the passages that prove it."""
+    """One sentence (or verbatim block) of an answer and the passages that prove it.
+
+    `verbatim` is false for a model's sentence that was verified against its `spans`.
+    """
 
     text: str
     citations: list[str]
+    spans: list[SpanOut] = []
+    verbatim: bool = True
+    limits: list[LimitOut] = []
 
 
 class AskOut(BaseModel):
-    """The answer of /v1/ask. `reason` says why nothing was answered."""
+    """The answer of /v1/ask. `reason` says why nothing was answered.
+
+    `confidence` is the share (0 to 1) of what was asked that the books hold, `by_model` says
+    whether a language model wrote the answer, `inquiry` is a draft for the Legal Affairs
+    Bureau where nothing was answered.
+    """
 
     query: str
     answered: bool
     answer: list[SentenceOut]
     reason: str
+    confidence: float = 0.0
+    by_model: bool = False
+    inquiry: str = ""
     took_ms: float
     hits: list[HitOut]
     expansions: list[ExpansionOut]
@@ -230,16 +270,30 @@ def ask_out(answered: Answered) -> AskOut:
     return AskOut(
         query=answered.result.query,
         answered=answer.answered,
-        answer=[
-            SentenceOut(
-                text=block.text,
-                citations=list(dict.fromkeys(item.passage_id for item in block.citations)),
-            )
-            for block in answer.blocks
-        ],
+        answer=[sentence_out(block) for block in answer.blocks],
         reason=answer.reason,
+        confidence=round(answer.confidence, 4),
+        by_model=answer.by_model,
+        inquiry=answer.inquiry,
         took_ms=answered.took_ms,
-        **_shared(answered.result),
+        **{
+            **_shared(answered.result),
+            "notices": [*answered.result.notices, *answer.notices],
+        },
+    )
+
+
+def sentence_out(block: Block) -> SentenceOut:
+    """A block of an answer as the interfaces show it."""
+    return SentenceOut(
+        text=block.text,
+        citations=list(dict.fromkeys(citation.passage_id for citation in block.citations)),
+        spans=[SpanOut(**asdict(citation)) for citation in block.citations],
+        verbatim=block.verbatim,
+        limits=[
+            LimitOut(text=limit.text, span=SpanOut(**asdict(limit.citation)))
+            for limit in block.limits
+        ],
     )
 
 

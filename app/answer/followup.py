@@ -1,0 +1,77 @@
+"""A follow-up question as a whole one: では外国人の場合は? after 婚姻届の証人は誰か.
+
+Rules only, and the result is shown to the user: a wrong reading must be seen. A question
+that stands by itself is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# Earlier questions that are looked at, and the length of the whole question they may make.
+MAX_HISTORY = 6
+MAX_CHARS = 300
+
+_JOINER = re.compile(
+    r"^[\s　]*(?:では|じゃあ?|それでは|それなら|それじゃあ?|ちなみに|あと|なお|また|で)[、,\s　]*"
+)
+_CASE = re.compile(
+    r"^(?P<case>.{1,40}?)(?:の)?(?P<word>場合|とき|ケース)(?:は|だと|なら|では|には)?(?P<rest>.*)$"
+)
+_POINTER = re.compile(
+    r"^(?:(?P<whose>(?:その|この|あの)(?:場合の|とき(?:の)?|届の|届出の|手続の)?|それの)|(?P<what>それ|これ|そちら|同じこと)(?=[はがをにもで]))"
+)
+_PLAIN = re.compile(r"^(?P<noun>[^はがをにで、。？?]{1,12})(?:は|って|については)?[？?。]*$")
+_ASKING = re.compile(
+    r"(?:誰|だれ|どこ|いつ|何|なに|いくら|どう|どの|なぜ|できる|要る|必要|よい|いい|ある)"
+)
+_END = "。．？?　 "
+
+
+def standalone(question: str, history: Sequence[str]) -> str:
+    """The question with what it takes from earlier ones (oldest first), or as it is."""
+    whole = ""
+    for earlier in [*history[-MAX_HISTORY:], question]:
+        whole = _joined(earlier.strip(), whole)
+    return whole
+
+
+def _joined(question: str, before: str) -> str:
+    if not before or not question:
+        return question
+    core = _JOINER.sub("", question)
+    joined = _read(core.strip(), before.strip(_END), connected=core != question)
+    return joined if joined and len(joined) <= MAX_CHARS else question
+
+
+def _read(core: str, before: str, *, connected: bool) -> str:
+    pointer = _POINTER.match(core)
+    if pointer:
+        rest = core[pointer.end() :]
+        if pointer["what"]:
+            return _topic(before) + rest
+        if not rest.startswith(("場合", "とき")):
+            return f"{_topic(before)}の{rest}"
+        return f"{before}。{core}"
+    case = _CASE.match(core)
+    if case and (connected or not case["rest"].strip(_END)):
+        rest = case["rest"].strip(_END)
+        return (
+            f"{case['case']}の{case['word']}、{rest or before}"
+            if not rest
+            else (f"{_topic(before)}について、{case['case']}の{case['word']}は{rest}")
+        )
+    plain = _PLAIN.match(core)
+    if plain and (connected or core.rstrip(_END).endswith(("は", "って"))):
+        return f"{_topic(before)}の{plain['noun']}は"
+    return f"{before}。{core}" if connected else ""
+
+
+def _topic(question: str) -> str:
+    """What a question is about: what stands before は, where an asking part follows it."""
+    last = re.split("[。？?]", question)[-1] or question
+    head, found, tail = last.partition("は")
+    if found and 1 < len(head) <= 40 and _ASKING.search(tail):
+        return head.split("、")[-1] or head
+    return re.sub(r"(?:できる|必要|要る|いる|よい|いい|ある|です|ます)?(?:か|の|のか)?$", "", last)
