@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from app.core import lexical
 from app.core.book import Book, Passage, content_id
 from app.core.ledger import Ledger
 from app.core.store import Point, Sparse, Store, Where
+from ingest.editions import successors
 from ingest.metadata import sidecar_of
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class Shelf:
                 book, generation, prepared.passages, prepared.vectors, self.encode
             ):
                 self.store.upsert(points)
-            self.ledger.publish(generation, book)
+            marks = self._marks({**self.ledger.books(), book.id: book})
+            book = replace(book, superseded_by=marks.pop(book.id, book.superseded_by))
+            self.ledger.publish(generation, book, successors=marks)
             self._clear()
             self._drop_originals()
         return book
@@ -86,19 +89,21 @@ class Shelf:
     def revise(self, book: Book) -> Book:
         """Keeps a book's changed description; its passages are searched under it at once."""
         with self.writing:
-            self.ledger.revise_book(book)
+            marks = self._marks({**self.ledger.books(), book.id: book})
+            self.ledger.revise_book(book, successors=marks)
             found = list(self.ledger.passages_of(book.id))
             if found:
                 passages = [passage for _, passage in found]
                 vectors = [lexical.encode_passage(passage, book.title) for passage in passages]
                 for points in _points(book, found[0][0], passages, vectors, self.encode):
                     self.store.upsert(points)
-        return book
+        return self.ledger.book(book.id)
 
     def remove(self, book_id: str) -> Book:
         """Takes a book off the shelf; raises NotFound."""
         with self.writing:
-            book = self.ledger.remove_book(book_id)
+            rest = {id_: book for id_, book in self.ledger.books().items() if id_ != book_id}
+            book = self.ledger.remove_book(book_id, successors=self._marks(rest))
             self._clear()
             self._drop_originals()
         return book
@@ -112,8 +117,15 @@ class Shelf:
         """Finishes or undoes what a dead process left half done; call it once at the start."""
         with self.writing:
             self.ledger.interrupt_running_jobs()
+            for old_id, new_id in self._marks(self.ledger.books()).items():
+                self.ledger.supersede(old_id, new_id)
             self._clear()
             self._drop_originals()
+
+    def _marks(self, books: Mapping[str, Book]) -> dict[str, str]:
+        """Which books' marks as superseded change, with their successors, once these are on the shelf."""
+        found = successors(books.values())
+        return {id_: found[id_] for id_, book in books.items() if book.superseded_by != found[id_]}
 
     def _clear(self) -> None:
         gone = list(self.ledger.hidden())

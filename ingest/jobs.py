@@ -251,7 +251,6 @@ class _Run:
             book = Book(
                 id=task.book_id,
                 source_file=task.source,
-                superseded_by=known.superseded_by if known else "",
                 **{"shelf": shelf_name, **read.metadata},  # type: ignore[arg-type]
             )
             book = self.shelf.publish(book, task.path, task.fingerprint, read.prepared)
