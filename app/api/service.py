@@ -70,7 +70,9 @@ def _shiori_error(request: Request, error: Exception) -> Response:
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    # The place begins with where the value came from; of broken JSON it only counts characters.
+    place = () if first["type"] == "json_invalid" else first["loc"][1:]
+    field = ".".join(str(part) for part in place)
     return error_response(
         "bad_request",
         422,

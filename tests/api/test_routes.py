@@ -174,7 +174,7 @@ def test_a_bad_question_is_explained(
     assert found["hint"]
 
 
-@pytest.mark.parametrize("params", [{"q": ""}, {}, {"q": "字" * 10_000}, {"q": "離婚", "k": "x"}])
+@pytest.mark.parametrize("params", [{"q": ""}, {}, {"q": "a" * 10_000}, {"q": "離婚", "k": "x"}])
 def test_a_bad_question_in_the_address_is_explained(
     client: TestClient, params: dict[str, str]
 ) -> None:
