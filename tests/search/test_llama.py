@@ -1,6 +1,4 @@
-from llama_index.core.llms import MockLLM
-from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.response_synthesizers import ResponseMode
+from llama_index.core.postprocessor import SimilarityPostprocessor
 
 from app.main import Shiori
 from app.search.llama import ShioriRetriever
@@ -25,9 +23,8 @@ def test_filters_hold(sample_product: Shiori) -> None:
     assert {node.metadata["book_id"] for node in nodes} == {book_id}
 
 
-def test_a_query_engine_of_llama_index_takes_it(sample_product: Shiori) -> None:
-    retriever = ShioriRetriever(sample_product.searcher, 2)
-    engine = RetrieverQueryEngine.from_args(
-        retriever, llm=MockLLM(), response_mode=ResponseMode.NO_TEXT
-    )
-    assert len(engine.query(QUESTION).source_nodes) == 2
+def test_a_postprocessor_of_llama_index_takes_the_nodes(sample_product: Shiori) -> None:
+    nodes = ShioriRetriever(sample_product.searcher, 5).retrieve(QUESTION)
+    best = SimilarityPostprocessor(similarity_cutoff=nodes[0].score).postprocess_nodes(nodes)
+    assert best[0].node_id == nodes[0].node_id
+    assert len(best) < len(nodes)
