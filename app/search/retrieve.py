@@ -76,16 +76,12 @@ class Retriever:
     ) -> list[Candidate]:
         """Up to about `limit` candidates, best first; `dense` is the question's vector, if any."""
         weights = self._weights
-        legs = [
-            Leg(WORDS, encode_query(question.own), limit),
-            Leg(WORDS, encode_query(question.terms), limit),
-            Leg(GRAMS, encode_query(question.grams), limit),
-        ]
         names = {WORDS: 1.0, GRAMS: weights.grams}
         if dense is not None and weights.dense > 0:
-            legs.append(Leg(DENSE, dense, limit))
             names[DENSE] = weights.dense
-        own, *found = store.search(legs, where)
+        else:
+            dense = None
+        own, *found = store.search(legs(question, limit, dense), where)
         if question.expansions and self._speaks_for_itself(question, own):
             found[0] = own
             weights = replace(weights, topic=weights.topic * _ASIDE, link=weights.link * _ASIDE)
@@ -179,6 +175,16 @@ class Retriever:
     def _read(self, keys: Sequence[Key], scores: Mapping[Key, float]) -> list[Candidate]:
         passages = self._ledger.passages(keys)
         return [Candidate(key, passages[key], scores[key]) for key in keys if key in passages]
+
+
+def legs(question: Question, limit: int, dense: Sequence[float] | None = None) -> list[Leg]:
+    """What the engine is asked: the user's words, these with the glossary's, pairs, the vector."""
+    asked = [
+        Leg(WORDS, encode_query(question.own), limit),
+        Leg(WORDS, encode_query(question.terms), limit),
+        Leg(GRAMS, encode_query(question.grams), limit),
+    ]
+    return asked if dense is None else [*asked, Leg(DENSE, dense, limit)]
 
 
 def _is_article(reference_id: str) -> bool:

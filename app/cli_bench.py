@@ -1,0 +1,213 @@
+"""`shiori bench` and `shiori eval peers`: how fast the product is on this machine, and beside others."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli_eval import DatasetArgument, JsonFile, eval_cli
+from app.terminal import DataDirOption, err, load_settings, out, stages
+
+if TYPE_CHECKING:
+    from app.bench import Bench, Speed
+    from app.core.settings import Settings
+    from eval.peers import Vectors
+
+LAWS = Path("../shared/data/laws/md")
+
+_CALLS = {
+    "engine": "エンジンだけ (語)",
+    "hybrid": "エンジンだけ (語＋ベクトル)",
+    "encoding": "質問の解析と符号化",
+    "store": "索引 (製品の全脚)",
+    "search": "検索全体",
+    "http": "HTTP経由",
+}
+
+
+def bench(
+    passages: Annotated[int, typer.Option(help="合成する書棚の大きさ (0なら作らない)")] = 100_000,
+    dense: Annotated[int, typer.Option(help="合成する書棚のベクトルの次元 (0なら語だけ)")] = 256,
+    laws: Annotated[
+        Path | None, typer.Option(help="見本に加えて測る本のフォルダー (空なら評価データの法令)")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """登録・起動・検索の速さを、この機械で一度に測ります。"""
+    from app import bench as benching
+
+    if laws is None and LAWS.is_dir():
+        laws = LAWS
+    with stages() as stage:
+        found = benching.run(passages, dense, laws, stage)
+    _print(found)
+    if json_file is not None:
+        _write_json(json_file, found.as_json())
+
+
+def _print(found: Bench) -> None:
+    out.print("、".join(f"{name} {value}" for name, value in found.machine.items()))
+    table = Table("登録", "プロセス", "冊", "秒", "ページ/秒", "パッセージ/秒")
+    for run in found.ingestion:
+        table.add_row(
+            run.files,
+            str(run.workers),
+            str(run.books),
+            f"{run.seconds:.1f}",
+            f"{run.pages / run.seconds:.1f}",
+            f"{run.passages / run.seconds:.1f}",
+        )
+    out.print(table)
+    spent = asdict(found.stages)
+    out.print(
+        "見本の登録の内訳 (秒): 読み取り {reading:.1f}、分割と語のベクトル {cutting:.1f}、"
+        "公開 {publishing:.1f}".format(**spent)
+    )
+    starts = "、".join(f"{seconds:.2f}" for seconds in found.starts)
+    out.print(
+        f"起動から最初の検索まで (秒): 中央値 {median(found.starts):.2f} ({starts})", soft_wrap=True
+    )
+    for speed in found.shelves:
+        out.print(_table(speed))
+    made = [speed for speed in found.shelves if speed.name == found.shelves[-1].name]
+    if len(made) == 2:
+        out.print(_growth(*made))
+
+
+def _table(speed: Speed) -> Table:
+    table = Table(
+        "ミリ秒",
+        "p50",
+        "p95",
+        "倍率",
+        "1冊に限る p50",
+        "p95",
+        "倍率",
+        title=f"{speed.name} {speed.passages:,}パッセージ {speed.books}冊"
+        + (f" {speed.dense}次元" if speed.dense else ""),
+        caption=f"登録 {speed.published:.1f}秒、開く {speed.opened:.2f}秒、"
+        f"サービスのメモリ {speed.memory:,.0f} MiB。"
+        f"倍率は「{_CALLS[speed.yardstick]}」(限定なし) の中央値に対するもの",
+    )
+    for call, name in _CALLS.items():
+        if call not in speed.everything:
+            continue
+        row = [name]
+        for times in (speed.everything, speed.one_book):
+            if call in times:
+                timing = times[call]
+                row += [f"{timing.p50:.2f}", f"{timing.p95:.2f}", f"{speed.ratio(call, times):.1f}"]
+            else:
+                row += [""] * 3
+        table.add_row(*row)
+    return table
+
+
+def _growth(small: Speed, large: Speed) -> Table:
+    """How many times as long each call takes on the larger shelf."""
+    table = Table(
+        "中央値の伸び",
+        f"{small.passages:,}",
+        f"{large.passages:,}",
+        "倍",
+        title=f"書棚が{large.passages / small.passages:.0f}倍になると",
+    )
+    for call, name in _CALLS.items():
+        if call in small.everything:
+            before, after = small.everything[call].p50, large.everything[call].p50
+            table.add_row(name, f"{before:.2f}", f"{after:.2f}", f"{after / before:.1f}")
+    return table
+
+
+@eval_cli.command("peers")
+def peers(
+    folder: DatasetArgument,
+    limit: Annotated[int, typer.Option(help="尋ねる質問の数 (0ならすべて)")] = 0,
+    json_file: JsonFile = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """同じ文書と質問で、他の検索エンジン (txtai、Haystack) と並べて測ります。"""
+    from app import evaluation
+    from eval import peers as others
+    from eval.datasets import load_dataset
+
+    # Loaded before anything is timed.
+    importlib.import_module("ingest.pipeline")
+    settings = load_settings(data_dir)
+    dataset = others.limited(load_dataset(folder), limit)
+    vectors = _vectors(settings)
+    rows = []
+    with stages() as stage:
+        for config in ("default", "words", "bm25-whitespace", "bm25-bigrams", "bm25-sudachi"):
+            opened = partial(
+                evaluation.configured, config, dataset, settings, stage(f"{config} 索引")
+            )
+            rows.append(others.measured(config, dataset, opened, stage(f"{config} 質問")))
+        for name, engine in others.PEERS.items():
+            try:
+                others.required(name)
+            except others.PeerMissing as error:
+                err.print(f"{error.message} {error.hint}", soft_wrap=True)
+                continue
+            for shared in (None,) if vectors is None else (None, vectors):
+                system = f"{name} {'bm25' if shared is None else 'hybrid'}"
+                index = partial(others.indexed, engine, dataset, shared)
+                rows.append(others.measured(system, dataset, index, stage(system)))
+    table = Table(
+        "構成",
+        "nDCG@10",
+        "recall@100",
+        "p50 ms",
+        "p95 ms",
+        "登録 件/秒",
+        title=f"{dataset.name} 質問{len(dataset.judged)}件、文書{len(dataset.corpus):,}件",
+    )
+    for row in rows:
+        table.add_row(
+            row.system,
+            f"{row.ndcg:.4f}",
+            f"{row.recall:.4f}",
+            f"{row.p50:.2f}",
+            f"{row.p95:.2f}",
+            f"{row.indexed_per_second:,.0f}",
+        )
+    out.print(table)
+    if json_file is not None:
+        found = {
+            "dataset": dataset.name,
+            "queries": len(dataset.judged),
+            "documents": len(dataset.corpus),
+            "model": settings.embed_model,
+            "systems": [asdict(row) for row in rows],
+        }
+        _write_json(json_file, found)
+
+
+def _vectors(settings: Settings) -> Vectors | None:
+    """The site's dense model for everybody, if it has one."""
+    if not settings.embed_model:
+        return None
+    import numpy as np
+
+    from app.core import embed
+    from eval.peers import Vectors
+
+    model = embed.load(settings.embed_model, device=settings.embed_device)
+    return Vectors(
+        documents=model.encode_documents,
+        questions=lambda texts: np.array([model.encode_query(text) for text in texts], np.float32),
+    )
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    err.print(f"{path} に書きました。")
