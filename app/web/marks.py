@@ -66,6 +66,7 @@ def spans(text: str, sought: Wanted) -> list[tuple[int, int, str]]:
             if tuple(norms[at:end]) == term:
                 kinds[at:end] = [kind or GLOSSARY for kind in kinds[at:end]]
                 joined.update(range(at + 1, end))
+    _drop_lonely_characters(kinds, there, sought)
     found: list[tuple[int, int, str]] = []
     for number, (_, start, end) in enumerate(there):
         kind = kinds[number]
@@ -77,6 +78,24 @@ def spans(text: str, sought: Wanted) -> list[tuple[int, int, str]]:
         else:
             found.append((start, end, kind))
     return found
+
+
+def _drop_lonely_characters(
+    kinds: list[str], there: Sequence[tuple[str, int, int]], sought: Wanted
+) -> None:
+    """Takes the mark off a single character that stands apart from other marks (法 of 準拠法).
+
+    Unless the question has nothing but such characters.
+    """
+    if all(len(word) == 1 for word in sought.own):
+        return
+    for number, (_, start, end) in enumerate(there):
+        if kinds[number] != OWN or end - start > 1:
+            continue
+        before = number > 0 and kinds[number - 1] and there[number - 1][2] == start
+        after = number + 1 < len(there) and kinds[number + 1] and there[number + 1][1] == end
+        if not before and not after:
+            kinds[number] = ""
 
 
 def _is_joint(number: int, joined: set[int], there: Sequence[tuple[str, int, int]]) -> bool:

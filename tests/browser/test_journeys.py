@@ -34,7 +34,7 @@ def test_ask_read_open_the_page_and_see_the_mark(page: Page, site: str) -> None:
 
     # The marked lines differ from the bare picture, what lies beside them does not.
     page.locator(".paper").evaluate("paper => paper.closest('.paper-room').scrollTo(0, 0)")
-    mark = page.locator("rect.cited").first
+    mark = page.locator("rect.quoted").first
     mark.scroll_into_view_if_needed()
     box, paper = mark.bounding_box(), page.locator(".paper-room").bounding_box()
     assert box

@@ -46,3 +46,11 @@ def test_a_snippet_holds_the_sentences_with_most_of_the_words() -> None:
     assert "離婚の届出をする。" in text[start:end]
     assert end - start <= 180
     assert snippet("短い文。", SOUGHT) == (0, 4)
+
+
+def test_a_single_character_is_marked_only_beside_others() -> None:
+    sought = Wanted(frozenset({"準拠", "法"}), frozenset())
+    assert str(marked("準拠法は民法による。", sought)) == (
+        '<mark class="own">準拠法</mark>は民法による。'
+    )
+    assert "<mark" in marked("氏の変更", Wanted(frozenset({"氏"}), frozenset()))

@@ -52,7 +52,9 @@ export function startKeys(viewer) {
 
   function openCurrent() {
     const passage = document.activeElement.closest(".passage");
-    passage?.querySelector("[data-open]")?.click();
+    const link = passage?.querySelector("[data-open]");
+    if (link && viewer.isWide()) viewer.open(link.href, { from: passage });
+    else link?.click();
   }
 }
 

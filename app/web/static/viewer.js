@@ -3,7 +3,7 @@ const WIDE = matchMedia("(min-width: 68rem)");
 
 export function startViewer() {
   const panel = document.getElementById("viewer");
-  const viewer = { panel, open, close, isOpen: () => Boolean(panel && !panel.hidden) };
+  const viewer = { panel, open, close, isOpen: () => Boolean(panel && !panel.hidden), isWide: () => Boolean(panel && WIDE.matches) };
   let opener = null;
   let wanted = 0;
 
@@ -25,8 +25,14 @@ export function startViewer() {
     panel.closest(".results").classList.add("beside");
     opener = from;
     addClose();
+    fit();
     toMark(panel);
     if (focus) panel.querySelector("[data-sheet] :is(h1, h2)")?.focus({ preventScroll: true });
+  }
+
+  // The panel ends where the window ends, however far the page is scrolled.
+  function fit() {
+    panel.style.setProperty("--top", `${Math.max(panel.getBoundingClientRect().top, 12)}px`);
   }
 
   function addClose() {
@@ -82,6 +88,9 @@ export function startViewer() {
       open(link.dataset.page, { focus: false, from: link });
     }
   });
+  if (panel) {
+    for (const name of ["scroll", "resize"]) addEventListener(name, () => panel.hidden || fit(), { passive: true });
+  }
   for (const link of document.querySelectorAll("[data-passage]")) {
     for (const [name, on] of [["mouseenter", true], ["mouseleave", false], ["focus", true], ["blur", false]]) {
       link.addEventListener(name, () => point(link, on));
