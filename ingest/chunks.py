@@ -15,6 +15,7 @@ from app.core import references
 from app.core.book import Box, Document, PageBoxes, Passage, passage_ids
 from app.core.japanese import sentences
 from app.core.references import Reference
+from ingest.contents import index_terms
 from ingest.sections import Paragraph, Section, sections, slice_paragraph
 
 # A section this much longer than the passage length still stays whole: a short
@@ -47,9 +48,10 @@ def passages(document: Document, book_id: str, passage_chars: int = 600) -> list
     ]
     ids = passage_ids(book_id, [(chunk.section.path, chunk.text) for chunk in chunks])
     labels = {page.index: page.label for page in document.pages}
+    terms = index_terms(document)
     law = references.law_name(document.title)
     return [
-        _passage(chunk, passage_id, book_id, ordinal, labels, law)
+        _passage(chunk, passage_id, book_id, ordinal, labels, terms, law)
         for ordinal, (passage_id, chunk) in enumerate(zip(ids, chunks, strict=True))
     ]
 
@@ -93,7 +95,13 @@ def _cut_long(paragraphs: Iterable[Paragraph], passage_chars: int) -> Iterator[P
 
 
 def _passage(
-    chunk: _Chunk, passage_id: str, book_id: str, ordinal: int, labels: dict[int, str], law: str
+    chunk: _Chunk,
+    passage_id: str,
+    book_id: str,
+    ordinal: int,
+    labels: dict[int, str],
+    terms: dict[int, tuple[str, ...]],
+    law: str,
 ) -> Passage:
     section = chunk.section
     pages = sorted({piece.page_index for item in chunk.paragraphs for piece in item.pieces})
@@ -109,6 +117,7 @@ def _passage(
     )
     readings = (reading for item in chunk.paragraphs for reading in item.readings)
     resolved = (reference.display for reference in relative)
+    listed = (term for page in pages for term in terms.get(page, ()))
     return Passage(
         id=passage_id,
         book_id=book_id,
@@ -123,7 +132,7 @@ def _passage(
         boxes=_boxes(chunk.paragraphs),
         about=about,
         cites=tuple(id_ for id_ in cites if id_ not in about),
-        context="\n".join(dict.fromkeys((*resolved, *readings))),
+        context="\n".join(dict.fromkeys((*resolved, *readings, *listed))),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from app.core.book import Box, Document, Line, LineKind, joint
+from ingest.contents import contents_pages, index_pages
 
 _NUMBER = r"[0-9０-９〇一二三四五六七八九十百千]+"
 _BRANCH = rf"(?:[のノ]{_NUMBER})*"
@@ -27,9 +28,12 @@ _SUPPLEMENT = re.compile(r"附[\s　]*則")
 _APPENDIX = re.compile(rf"(別表|別記|附録|様式)(第{_NUMBER}{_BRANCH})?{_AFTER}")
 _BRACKET = re.compile(r"【[^】]{1,30}】$")
 _CAPTION_AFTER = re.compile(r"\s*[（(][^（）()]*(?:[（(][^（）()]*[）)][^（）()]*)*[）)]")
+_ANSWER = re.compile(rf"(?:答|回答|Ａ|A){_NUMBER}?[\s　.．:：]|【")
+_ENDS = ("。", "．", "？", "?")
+_ASKS = ("か。", "か．", "か", "？", "?")
+_LONGEST_QUESTION = 200
+_ALIGNED = 0.003  # of the page's width or height
 _CAPTION = re.compile(r"[（(][^（）()]{1,60}[）)]$")
-_LEADER = re.compile(r"[…‥・．.\s　]{2,}\s*[0-9０-９〇一二三四五六七八九十百ⅰ-ⅿivxlc]+\s*$")
-_CONTENTS = re.compile(r"(総|細)?[\s　]*目[\s　]*次$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +93,15 @@ class Section:
 
 
 def sections(document: Document) -> list[Section]:
-    """A document's sections in reading order; tables of contents are left out.
+    """A document's sections in reading order; tables of contents and indexes are left out.
 
     The document's own title as a first heading is no part of the paths.
     """
     builder = _Builder(document.title)
     outline = {(_bare(item.title), item.page_index): item.level for item in document.outline}
-    contents = _contents_pages(document)
+    pointing = contents_pages(document) | index_pages(document)
     for page in document.pages:
-        if page.index in contents:
+        if page.index in pointing:
             continue
         for line in page.lines:
             level = line.level or outline.get((_bare(line.text), page.index), 0)
@@ -126,7 +130,8 @@ class _Builder:
         paragraph = _paragraph(line, page_index)
         if not paragraph.text:
             return
-        if not line.starts_paragraph and self._continue(paragraph, line):
+        goes_on = not line.starts_paragraph or self._asks_on(line)
+        if goes_on and self._continue(paragraph, line):
             return
         split = _split_heading(line)
         if split is None:
@@ -148,12 +153,36 @@ class _Builder:
         if self.body and self.body[-1].kind == line.kind:
             self.body[-1] = _join(self.body[-1], paragraph)
             return True
-        if not self.body and self.heading is not None and line.kind == "heading":
+        if not self.body and self.heading is not None and self._heading_goes_on(line):
             self.heading = _join(self.heading, paragraph)
             own = self.stack[-1]
             self.stack[-1] = replace(own, text=_shown(self.heading.text))
             return True
         return False
+
+    def _heading_goes_on(self, line: Line) -> bool:
+        """Whether a line that continues the one before is still its heading."""
+        if line.kind == "heading":
+            return True
+        assert self.heading is not None  # asked right below a heading only
+        before, text = self.heading.text, line.text.strip()
+        if self.stack[-1].kind != "question" or line.kind != self.heading.kind:
+            return False
+        if len(before) > _LONGEST_QUESTION or _ANSWER.match(text):
+            return False
+        # A question of several sentences may break between them; an answer asks nothing.
+        return not before.endswith(_ENDS) or text.endswith(_ASKS)
+
+    def _asks_on(self, line: Line) -> bool:
+        """Whether a line set like the question above it, and asking too, is its next sentence."""
+        if self.body or self.heading is None or self.stack[-1].kind != "question":
+            return False
+        above = self.heading.pieces[-1].box
+        if above is None or line.box is None or not line.text.strip().endswith(_ASKS):
+            return False
+        return _split_heading(line) is None and (
+            abs(above.x0 - line.box.x0) < _ALIGNED or abs(above.y0 - line.box.y0) < _ALIGNED
+        )
 
     def _open(self, heading: Heading, paragraph: Paragraph) -> None:
         caption, self.caption = self.caption, None
@@ -232,19 +261,6 @@ def _article(text: str, match: re.Match[str], level: float) -> tuple[Heading, st
         return None
     head = text[: len(text) - len(rest)]
     return Heading(_shown(head), "article", _ARTICLE_RANK, label), rest.lstrip()
-
-
-def _contents_pages(document: Document) -> set[int]:
-    """Pages of a table of contents: most lines end in a page number, after a heading 目次."""
-    pages: set[int] = set()
-    for page in document.pages:
-        texts = [line.text.strip() for line in page.lines if line.text.strip()]
-        named = any(_CONTENTS.match(text) for text in texts[:3])
-        follows = page.index - 1 in pages
-        led = sum(bool(_LEADER.search(text)) for text in texts)
-        if texts and (named or follows) and led >= max(2, 0.4 * len(texts)):
-            pages.add(page.index)
-    return pages
 
 
 def _paragraph(line: Line, page_index: int) -> Paragraph:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,3 +210,38 @@ def check_pieces(paragraph: Paragraph) -> None:
         assert 0 <= piece.start < piece.end <= len(paragraph.text)
     pages = [piece.page_index for piece in paragraph.pieces]
     assert pages == sorted(pages) or "（" in paragraph.text  # a caption stands before its article
+
+
+def question(*lines: Line) -> tuple[str, list[str]]:
+    (section,) = sections(book(list(lines)))
+    return section.path[-1], texts(section)
+
+
+def test_a_question_broken_over_lines_is_one_heading() -> None:
+    answer = Line("答　取れない。")
+    on = Line("か。", starts_paragraph=False)
+    assert question(Line("問97　住民票を、大家が取れる"), on, answer) == (
+        "問97　住民票を、大家が取れるか。",
+        ["答　取れない。"],
+    )
+    assert question(Line("問1　誤りに気付いた。"), Line("どうするか。", starts_paragraph=False))[
+        0
+    ] == ("問1　誤りに気付いた。どうするか。")
+    left, indented = Box(0.12, 0.5, 0.9, 0.52), Box(0.14, 0.5, 0.9, 0.52)
+    below = Box(0.14, 0.53, 0.3, 0.55)
+    asked = Line("問1　誤りに気付いた。", indented)
+    assert question(asked, Line("どうするか。", below), answer)[0].endswith(
+        "気付いた。どうするか。"
+    )
+    assert question(replace(asked, box=left), Line("どうするか。", below), answer)[1] == [
+        "どうするか。",
+        "答　取れない。",
+    ]
+
+
+def test_what_answers_a_question_is_no_part_of_it() -> None:
+    for text in ("答　届け出る。", "届け出る。", "【解説】届け出る。"):
+        line = Line(text, starts_paragraph=False)
+        assert question(Line("問1　離婚後の氏は？"), line) == ("問1　離婚後の氏は？", [text])
+    table = Line("届出か。", kind="table", starts_paragraph=False)
+    assert question(Line("問1　離婚後の氏は"), table)[1] == ["届出か。"]
