@@ -551,25 +551,6 @@ class Ledger:
             return tuple(Line(paragraph) for paragraph in text.splitlines())
         return _unpack_lines(row["lines"])
 
-    def passages_on(self, book_id: str, page_index: int) -> list[Passage]:
-        """The passages that stand on a page, wholly or in part, in order."""
-        rows = self._db.execute(
-            "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
-            " WHERE g.book_id = ? AND g.state = 'live' AND p.page_index <= ?"
-            " AND p.page_index_end >= ? ORDER BY p.ordinal",
-            (book_id, page_index, page_index),
-        ).fetchall()
-        return [_passage(row) for row in rows]
-
-    def page_lengths(self, book_id: str) -> dict[int, int]:
-        """How many characters each page of a book holds, by page index."""
-        rows = self._db.execute(
-            "SELECT p.page_index, length(p.text) AS length FROM pages p"
-            " JOIN books b ON b.generation = p.generation WHERE b.id = ?",
-            (book_id,),
-        ).fetchall()
-        return {int(row["page_index"]): int(row["length"]) for row in rows}
-
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
         wanted: dict[int, list[str]] = {}

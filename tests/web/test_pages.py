@@ -79,3 +79,20 @@ def test_a_first_visit_is_small(client: TestClient) -> None:
     ]
     size = len(response.content) + sum(len(client.get(file).content) for file in files + modules)
     assert size < 150_000
+
+
+def test_while_the_model_loads_one_can_ask_and_is_told(
+    client: TestClient, product: Shiori, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "model_state", "loading")
+    page = html.fromstring(client.get("/", params={"q": "死亡届"}).text)
+    assert "準備をしています" in page.xpath("string(//p[@class='strip'])")
+    assert page.xpath("//article")
+
+
+def test_a_model_that_failed_is_named_in_the_foot(
+    client: TestClient, product: Shiori, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(product, "model_state", "failed")
+    monkeypatch.setattr(product, "message", "モデルを読めません。")
+    assert "モデルを読めません。" in html.fromstring(client.get("/").text).xpath("string(//footer)")

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from app.core.book import Book, Box, Line, Page, Passage, Ruby
+from app.core.ledger import M001_BOOKS, Ledger
+
+LINES = (
+    Line("第1条", Box(0.1, 0.2, 0.9, 0.25), "heading", level=2, size=1.4),
+    Line("権利を得る", Box(0.1, 0.3, 0.9, 0.35), ruby=(Ruby(0, 2, "けんり"),)),
+    Line("ことができる。", starts_paragraph=False),
+)
+
+
+def test_a_ledger_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(M001_BOOKS + "PRAGMA user_version = 1;")
+    old.execute(
+        "INSERT INTO questions (asked_at, kind, query, hits, took_ms) VALUES (1, 'ask', '離婚', '[]', 5)"
+    )
+    old.commit()
+    old.close()
+    ledger = Ledger(path)
+    assert [question.query for question in ledger.questions()] == ["離婚"]
+    assert ledger.lookups() == []
+    ledger.close()
+
+
+def test_printed_lines_come_back_as_they_were(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    generation = ledger.begin_generation("b", "hash")
+    passage = Passage("b-1", "b", 0, "第1条\n権利を得ることができる。", page_index_end=1)
+    ledger.write_generation(generation, [Page(0, LINES), Page(1, ())], [passage])
+    ledger.publish(generation, Book("b", "本", "b.pdf", pages=2, passages=1))
+    assert ledger.lines("b", 0) == LINES
+    assert ledger.lines("b", 1) == ()
+    ledger.close()
+
+
+def test_a_revised_description_is_kept(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    generation = ledger.begin_generation("b", "hash")
+    ledger.publish(generation, Book("b", "本", "b.pdf"))
+    ledger.revise_book(Book("b", "新しい書名", "elsewhere.pdf", edition="第2版"))
+    found = ledger.book("b")
+    assert (found.title, found.edition, found.source_file) == ("新しい書名", "第2版", "b.pdf")
+    ledger.close()
