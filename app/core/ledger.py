@@ -551,6 +551,15 @@ class Ledger:
             return tuple(Line(paragraph) for paragraph in text.splitlines())
         return _unpack_lines(row["lines"])
 
+    def page_lengths(self, book_id: str) -> dict[int, int]:
+        """How many characters each page of a book holds, by page index."""
+        rows = self._db.execute(
+            "SELECT p.page_index, length(p.text) AS length FROM pages p"
+            " JOIN books b ON b.generation = p.generation WHERE b.id = ?",
+            (book_id,),
+        ).fetchall()
+        return {int(row["page_index"]): int(row["length"]) for row in rows}
+
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
         wanted: dict[int, list[str]] = {}
