@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -213,6 +215,8 @@ def test_removed_samples_do_not_come_back(data_dir: Path) -> None:
 
 SEARCH = """
 import sys
+import threading
+import time
 from pathlib import Path
 from app.core.settings import Settings
 from app.main import Shiori
@@ -229,3 +233,32 @@ def test_a_search_imports_nothing_heavy(data_dir: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[]\n"
+
+
+def test_a_search_during_a_replacement_finds_the_old_book_or_the_new_one(tmp_path: Path) -> None:
+    with Shiori(Settings(data_dir=tmp_path)) as product:
+        made = []
+        for text in ("転籍の届出。", "転籍と分籍の届出。"):
+            lines = [Line(part) for number in range(1, 4) for part in (f"第{number}条", text)]
+            made.append(prepare(Document("本", (Page(0, tuple(lines)),)), "book"))
+        counts: list[int] = []
+        done = threading.Event()
+
+        def publish(number: int) -> None:
+            book = Book("book", "本", "本.md")
+            product.shelf.publish(book, Path("無い"), str(number), made[number % 2])
+
+        def search() -> None:
+            while not done.is_set():
+                counts.append(len(product.searcher.search("転籍の届出").hits))
+
+        publish(0)
+        searching = threading.Thread(target=search)
+        searching.start()
+        for number in range(1, 30):
+            publish(number)
+            time.sleep(0.1)  # a real book takes longer to read than this
+        done.set()
+        searching.join()
+    assert counts
+    assert set(counts) == {3}

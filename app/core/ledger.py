@@ -236,7 +236,6 @@ class Ledger:
         self._closed = False
         self._write_lock = threading.RLock()
         self._writes = 0
-        self._hidden: tuple[int, tuple[int, ...]] = (-1, ())
         self._books: tuple[int, dict[str, Book]] = (-1, {})
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -398,15 +397,10 @@ class Ledger:
 
     def hidden(self) -> tuple[int, ...]:
         """Generations that no search may show: those still building and those retired."""
-        # Remembered until the next write; the count is read first, so that a write that
-        # happens meanwhile makes this memory stale rather than wrong.
-        writes = self._writes
-        if self._hidden[0] != writes:
-            rows = self._db.execute(
-                "SELECT id FROM generations WHERE state != 'live' ORDER BY id"
-            ).fetchall()
-            self._hidden = (writes, tuple(int(row["id"]) for row in rows))
-        return self._hidden[1]
+        # Never remembered: a memory would be stale for the moment between a publication's
+        # commit and the next line of its thread, and a search then miss the book.
+        rows = self._db.execute("SELECT id FROM generations WHERE state != 'live' ORDER BY id")
+        return tuple(int(row["id"]) for row in rows)
 
     def forget_generations(self, generations: Sequence[int]) -> None:
         """Deletes the rows of generations that are not live; call it once their vectors are gone."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 MAX_K = 200
 # Enough beyond what is shown for links to be followed.
 _POOL = 60
+# How often a search is run again because a book was replaced meanwhile.
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,8 @@ class Searcher:
                 f"件数 k={k} は使えません。", hint=f"1から{MAX_K}までにしてください。", field="k"
             )
         question = understand(text, self._glossary, self._max_chars, filters.ignore)
-        where = self._where(filters)
-        notices: list[str] = []
-        candidates: Sequence[Candidate] = ()
-        if where is not None:
-            candidates = self._found(question, where, max(_POOL, k), notices)
+        candidates, notices = self._settled(question, filters, max(_POOL, k))
+        if candidates:
             candidates = self._judged(question, candidates, notices)
         hits = tuple(self._shown(candidates, k))
         took_ms = (time.perf_counter() - started) * 1000
@@ -129,6 +128,23 @@ class Searcher:
         }
         rarest = max(scores.values(), default=0.0)
         return {term: score or rarest for term, score in scores.items()}
+
+    def _settled(
+        self, question: Question, filters: Filters, limit: int
+    ) -> tuple[Sequence[Candidate], list[str]]:
+        """Candidates and notices of a shelf on which no book was replaced meanwhile.
+
+        A book that is replaced during a search could be found twice, or not at all.
+        """
+        for _ in range(_ATTEMPTS):
+            live = set(self._ledger.live_generations().values())
+            where = self._where(filters)
+            notices: list[str] = []
+            found = self._found(question, where, limit, notices) if where else []
+            candidates = [candidate for candidate in found if candidate.key[0] in live]
+            if live <= set(self._ledger.live_generations().values()):
+                break
+        return candidates, notices
 
     def _found(
         self, question: Question, where: Where, limit: int, notices: list[str]
