@@ -1,14 +1,17 @@
-"""`shiori read` and `shiori ingest report`: what the product reads of a file, and how well."""
+"""`shiori read`, `ingest report` and `eval reading`: what the product reads of a file, and how well."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from app.core.errors import BadRequest
-from app.terminal import DataDirOption, JsonOption, load_settings, out, print_json
+from app.terminal import DataDirOption, JsonOption, err, load_settings, out, print_json
 
 if TYPE_CHECKING:
     from app.core.book import Document, Page
@@ -104,3 +107,40 @@ def report(
         out.print(f"{place}: {'。'.join(doubt.reasons)} → {doubt.advice}", soft_wrap=True)
     if not found.doubtful:
         out.print("見直すべきページはありません。")
+
+
+def reading(
+    folder: Annotated[Path, typer.Argument(help="本と 名前.truth.txt を置いたフォルダー")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")] = None,
+) -> None:
+    """正解のある本で、読み取りの文字誤り率、頁番号、速さを測ります。"""
+    from ingest.check import check
+
+    rows = list(check(folder))
+    if not rows:
+        raise BadRequest(
+            f"{folder} に測れる本がありません。",
+            hint="本 (名前.pdf など) と、その正しい文 (名前.truth.txt) を並べて置いてください。",
+            field=str(folder),
+        )
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        found = json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2)
+        json_file.write_text(found + "\n", encoding="utf-8")
+        err.print(f"{json_file} に書きました。")
+        return
+    table = Table(
+        *("本", "ページ", "文字誤り率 %", "頁番号の正解", "ページ/秒"),
+        *("pdfiumのみ 文字誤り率 %", "pdfiumのみ ページ/秒"),
+    )
+    for row in rows:
+        table.add_row(
+            row.name,
+            str(row.pages),
+            f"{100 * row.rate:.2f}",
+            "" if row.labels_right is None else f"{row.labels_right}/{row.pages}",
+            f"{row.speed:.1f}",
+            "" if row.plain_rate is None else f"{100 * row.plain_rate:.2f}",
+            "" if row.plain_speed is None else f"{row.plain_speed:.0f}",
+        )
+    out.print(table)

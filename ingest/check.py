@@ -1,14 +1,15 @@
 """How well a file is read: character error rate against a known text, pages a second.
 
-The `check` command of the product runs this over a folder of `NAME.pdf` and
-`NAME.truth.txt` pairs.
+`shiori eval reading` runs this over a folder of `NAME.pdf` and `NAME.truth.txt` pairs;
+a `NAME.truth.json` with the list `labels` states the printed number of every page.
 """
 
 from __future__ import annotations
 
+import json
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,14 @@ _SAME = str.maketrans(
 class ReadingRow:
     """One document's measures. Rates are shares (0.005 is half a percent), speeds pages a second.
 
+    `labels_right` counts pages with the right printed number, None where the truth states none.
     `plain_rate` and `plain_speed` are those of pdfium's own text, read in the same run.
     """
 
     name: str
     pages: int
     rate: float
+    labels_right: int | None
     speed: float
     plain_rate: float | None
     plain_speed: float | None
@@ -106,32 +109,28 @@ def check(folder: Path) -> Iterator[ReadingRow]:
     for truth_path in sorted(folder.glob("*.truth.txt")):
         truth = truth_path.read_text("utf-8")
         stem = truth_path.name.removesuffix(".truth.txt")
+        labels = _labels(truth_path.with_name(f"{stem}.truth.json"))
         for path in sorted(folder.glob(f"{stem}.*")):
             if path.suffix in {".txt", ".json"}:
                 continue
             try:
-                yield check_file(path, truth)
+                yield check_file(path, truth, labels)
             except NoText:
                 continue
 
 
-def as_table(rows: Iterable[ReadingRow]) -> str:
-    """The measures as a Markdown table, error rates in percent."""
-    lines = [
-        "| 文書 | ページ | 文字誤り率 % | ページ/秒 | pdfiumのみ % | pdfiumのみ ページ/秒 |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    for row in rows:
-        plain = ["", ""]
-        if row.plain_rate is not None and row.plain_speed is not None:
-            plain = [f"{100 * row.plain_rate:.2f}", f"{row.plain_speed:.0f}"]
-        cells = [row.name, str(row.pages), f"{100 * row.rate:.2f}", f"{row.speed:.1f}", *plain]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _labels(path: Path) -> list[str] | None:
+    if not path.is_file():
+        return None
+    labels: list[str] | None = json.loads(path.read_text("utf-8")).get("labels")
+    return labels
 
 
-def check_file(path: Path, truth: str) -> ReadingRow:
-    """Measure one file. The speed includes starting and ending the child process."""
+def check_file(path: Path, truth: str, labels: Sequence[str] | None = None) -> ReadingRow:
+    """Measure one file. The speed includes starting and ending the child process.
+
+    `labels` are the printed numbers of all its pages, in order.
+    """
     began = time.perf_counter()
     document = read_book(path)
     seconds = time.perf_counter() - began
@@ -146,7 +145,14 @@ def check_file(path: Path, truth: str) -> ReadingRow:
         path.name,
         pages,
         character_error_rate(document_text(document), truth),
+        _right(document, labels),
         pages / seconds,
         plain_rate,
         plain_speed,
     )
+
+
+def _right(document: Document, labels: Sequence[str] | None) -> int | None:
+    if labels is None:
+        return None
+    return sum(page.label == label for page, label in zip(document.pages, labels, strict=False))

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from ingest.check import as_table, character_error_rate, check, edit_distance
+from app.cli import cli
+from app.core.errors import BadRequest
+from ingest.check import character_error_rate, check, edit_distance
+from tests.ingest.pdfs import across, write_pdf
 
 
 def by_hand(found: str, truth: str) -> int:
@@ -39,4 +44,36 @@ def test_check_measures_every_file_with_a_truth(tmp_path: Path):
     (tmp_path / "a.truth.txt").write_text("戸籍法第一条", "utf-8")
     (row,) = check(tmp_path)
     assert (row.name, row.pages, row.rate, row.plain_rate) == ("a.md", 1, 0.0, None)
-    assert as_table([row]).splitlines()[-1].startswith("| a.md | 1 | 0.00 |")
+    assert row.labels_right is None
+
+
+def test_check_counts_the_pages_with_the_right_number(tmp_path: Path):
+    pages = [
+        across(text, 50, 500) + across(number, 200, 20)
+        for text, number in (("出生の届出", "12"), ("婚姻の届出", "13"), ("離婚の届出", "14"))
+    ]
+    write_pdf(tmp_path / "a.pdf", pages)
+    (tmp_path / "a.truth.txt").write_text("出生の届出婚姻の届出離婚の届出", "utf-8")
+    (tmp_path / "a.truth.json").write_text('{"labels": ["12", "13", "ⅸ"]}', "utf-8")
+    (row,) = check(tmp_path)
+    assert (row.pages, row.labels_right) == (3, 2)
+    assert row.rate == 0 < (row.plain_rate or 0)
+
+
+def test_the_command_writes_the_measures(tmp_path: Path):
+    (tmp_path / "a.md").write_text("# 戸籍法\n\n第一条", "utf-8")
+    (tmp_path / "a.truth.txt").write_text("戸籍法第二条", "utf-8")
+    shown = CliRunner().invoke(cli, ["eval", "reading", str(tmp_path)])
+    assert "a.md" in shown.output
+    assert "16.67" in shown.output
+    json_file = tmp_path / "out" / "r.json"
+    written = CliRunner().invoke(cli, ["eval", "reading", str(tmp_path), "--json", str(json_file)])
+    assert written.exit_code == 0
+    (row,) = json.loads(json_file.read_text("utf-8"))
+    assert (row["name"], row["rate"]) == ("a.md", pytest.approx(1 / 6))
+
+
+def test_a_folder_without_truths_is_named(tmp_path: Path):
+    found = CliRunner().invoke(cli, ["eval", "reading", str(tmp_path)])
+    assert isinstance(found.exception, BadRequest)
+    assert str(tmp_path) in found.exception.message
