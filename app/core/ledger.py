@@ -288,8 +288,11 @@ class Ledger:
             self._opened.pop(thread).close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: all of it is kept, or nothing."""
+    def _writing(self, *, books: bool = True) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it is kept, or nothing.
+
+        One that leaves `books` and their generations alone keeps what is remembered of them.
+        """
         with self._write_lock:
             db = self._db
             try:
@@ -300,7 +303,7 @@ class Ledger:
             else:
                 db.commit()
             finally:
-                self._writes += 1
+                self._writes += books
 
     def close(self) -> None:
         """Closes every thread's connection; the ledger cannot be used afterwards."""
@@ -556,20 +559,19 @@ class Ledger:
 
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
-        wanted: dict[int, list[str]] = {}
-        for generation, passage_id in keys:
-            wanted.setdefault(generation, []).append(passage_id)
-        found: dict[tuple[int, str], Passage] = {}
-        for generation, ids in wanted.items():
-            marks = ", ".join("?" * len(ids))
-            rows = self._db.execute(
-                "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
-                f" WHERE p.generation = ? AND p.id IN ({marks})",
-                (generation, *ids),
-            ).fetchall()
-            for row in rows:
-                found[generation, str(row["id"])] = _passage(row)
-        return found
+        wanted = dict.fromkeys(keys)
+        if not wanted:
+            return {}
+        marks = ", ".join(["(?, ?)"] * len(wanted))
+        # One statement however many books the passages stand in; CROSS JOIN keeps its order.
+        rows = self._db.execute(
+            f"WITH wanted (generation, id) AS (VALUES {marks})"
+            " SELECT p.*, g.book_id FROM wanted w"
+            " CROSS JOIN passages p ON p.generation = w.generation AND p.id = w.id"
+            " JOIN generations g ON g.id = p.generation",
+            tuple(value for key in wanted for value in key),
+        )
+        return {(int(row["generation"]), str(row["id"])): _passage(row) for row in rows}
 
     def passage(self, passage_id: str) -> Passage:
         """One passage of a book on the shelf; raises NotFound."""
@@ -665,7 +667,7 @@ class Ledger:
         answered: bool | None = None,
     ) -> int:
         """Keeps a question with what was shown for it; returns its id."""
-        with self._writing() as db:
+        with self._writing(books=False) as db:
             cursor = db.execute(
                 "INSERT INTO questions (asked_at, kind, query, answered, hits, took_ms)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -706,7 +708,7 @@ class Ledger:
         That is `lookup` where it is open and went on a short while ago, else an open one
         in which the same was asked then, else a new one. A page loaded again counts once.
         """
-        with self._writing() as db:
+        with self._writing(books=False) as db:
             found = db.execute(
                 "SELECT l.id, q.query FROM lookups l JOIN questions q ON q.lookup = l.id"
                 " WHERE l.solved_at IS NULL AND q.asked_at > ? AND (l.id = ? OR q.query = ?)"
@@ -845,6 +847,11 @@ def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _load(text: str) -> list[Any]:
+    # Most passages cite nothing, and every search reads dozens.
+    return json.loads(text) if text != "[]" else []
+
+
 def _page_row(generation: int, page: Page) -> tuple[Any, ...]:
     return (
         generation,
@@ -953,21 +960,21 @@ def _passage_row(generation: int, passage: Passage) -> tuple[Any, ...]:
 def _passage(row: sqlite3.Row) -> Passage:
     boxes = tuple(
         PageBoxes(page_index, tuple(Box(*sides) for sides in page_boxes))
-        for page_index, page_boxes in json.loads(row["boxes"])
+        for page_index, page_boxes in _load(row["boxes"])
     )
     return Passage(
         id=row["id"],
         book_id=row["book_id"],
         ordinal=row["ordinal"],
         text=row["text"],
-        section_path=tuple(json.loads(row["section_path"])),
+        section_path=tuple(_load(row["section_path"])),
         article=row["article"],
         kind=row["kind"],
         page_index=row["page_index"],
         page_index_end=row["page_index_end"],
         page_label=row["page_label"],
         boxes=boxes,
-        about=tuple(json.loads(row["about"])),
-        cites=tuple(json.loads(row["cites"])),
+        about=tuple(_load(row["about"])),
+        cites=tuple(_load(row["cites"])),
         context=row["context"],
     )
