@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from app.cli_answers import answers, verify
 from app.cli_read import reading
 from app.core.errors import BadRequest
 from app.terminal import DataDirOption, err, load_settings, out, stages
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 eval_cli = typer.Typer(help="検索の質を測ります。", no_args_is_help=True)
 eval_cli.command()(reading)
+eval_cli.command()(answers)
+eval_cli.command()(verify)
 
 SHARED_DATA = Path("../shared/data/eval")
 

@@ -128,7 +128,7 @@ class Shiori:
             self._current = Current(Index(store))
             self.glossary = words
             self.searcher = self.searcher_with(weights.chosen(settings, self.ledger), words)
-            self._llm = _language_model(settings)
+            self._llm = language_model(settings)
             if self._llm is not None:
                 opened.callback(self._llm.close)
             self.answerer = self.answerer_with(self._llm)
@@ -440,7 +440,8 @@ class Shiori:
             )
 
 
-def _language_model(settings: Settings) -> OpenAIServer | None:
+def language_model(settings: Settings) -> OpenAIServer | None:
+    """The language model of the settings, not yet asked anything; None without one. Close it."""
     if not settings.llm_url:
         return None
     return OpenAIServer(

@@ -7,11 +7,13 @@ refused when nothing is shown. A string that occurs is not yet a right answer; t
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.core.errors import BadRequest
 from app.core.japanese import fold
+from eval.abstain import Outcome, thresholds
 from eval.datasets import Dataset, Query
 from eval.measures import interval, mean
 from eval.runs import Progress
@@ -115,3 +117,99 @@ def holds_answer(sentences: Sequence[str], answers: Sequence[str]) -> bool:
 
 def _folded(text: str) -> str:
     return "".join(fold(text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one question was answered with.
+
+    `cited` are the documents cited, best first; times are in milliseconds from the question to
+    the first passage and to the first sentence (None where nothing was answered).
+    """
+
+    query: str
+    answered: bool
+    confidence: float
+    shown: tuple[str, ...]
+    cited: tuple[str, ...]
+    dropped: int
+    by_model: bool
+    first_passage_ms: float
+    first_sentence_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CitationCheck:
+    """Shares between 0 and 1 over the judged questions that were answered (`questions`).
+
+    `precision` is the mean share of cited documents that are relevant, `recall` the mean share
+    of the relevant ones (at most as many as blocks are shown) that are cited, `hit` the share
+    of questions with at least one relevant document cited. `dropped` is the share of a model's
+    sentences that verification took out.
+    """
+
+    questions: int
+    precision: float
+    recall: float
+    hit: float
+    dropped: float
+
+    def as_json(self) -> dict[str, object]:
+        """Counts and shares to four decimals."""
+        return {
+            "questions": self.questions,
+            "precision": round(self.precision, 4),
+            "recall": round(self.recall, 4),
+            "hit": round(self.hit, 4),
+            "dropped": round(self.dropped, 4),
+        }
+
+
+def check_citations(dataset: Dataset, given: Sequence[Given], most: int = 3) -> CitationCheck:
+    """How well the citations of answers meet the judgements; `most` blocks can be shown."""
+    precision: list[float] = []
+    recall: list[float] = []
+    for answer in given:
+        relevant = {doc for doc, grade in dataset.qrels.get(answer.query, {}).items() if grade > 0}
+        cited = set(answer.cited)
+        if not relevant or not cited:
+            continue
+        precision.append(len(cited & relevant) / len(cited))
+        recall.append(len(cited & relevant) / min(len(relevant), most))
+    dropped = sum(answer.dropped for answer in given)
+    written = dropped + sum(len(answer.shown) for answer in given if answer.by_model)
+    return CitationCheck(
+        questions=len(precision),
+        precision=mean(precision),
+        recall=mean(recall),
+        hit=mean(share > 0 for share in precision),
+        dropped=dropped / written if written else 0.0,
+    )
+
+
+def cross_validated(
+    outcomes: Sequence[Outcome], *, folds: int = 5, times: int = 20, seed: int = 1
+) -> tuple[float, float]:
+    """Shares of answerable questions kept and unanswerable ones refused that were not chosen on.
+
+    In each fold the threshold with the highest kept + refused (Youden 1950) on the other folds
+    is applied to it; the folds are drawn anew `times` times. (0, 0) where one kind is missing.
+    """
+    kept: list[bool] = []
+    refused: list[bool] = []
+    order = list(outcomes)
+    chance = random.Random(seed)
+    for _ in range(times):
+        chance.shuffle(order)
+        for fold_number in range(folds):
+            chosen_on = [o for n, o in enumerate(order) if n % folds != fold_number]
+            if len({o.answerable for o in chosen_on}) < 2:
+                return 0.0, 0.0
+            best = max(thresholds(chosen_on), key=lambda t: t.kept + t.refused)
+            for outcome in order[fold_number::folds]:
+                answered = outcome.confidence >= best.value
+                if outcome.answerable:
+                    kept.append(answered)
+                else:
+                    refused.append(not answered)
+    return mean(kept), mean(refused)

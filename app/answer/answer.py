@@ -37,7 +37,8 @@ class Answer:
     `confidence` is the share (0 to 1) of what the question asks for that the best passage
     holds. `notices` are sentences the user should read with it (a model that did not
     answer, a sentence that was taken out); `inquiry` is a draft of the question to the
-    Legal Affairs Bureau where nothing was answered. `by_model` says who wrote the blocks.
+    Legal Affairs Bureau where nothing was answered. `by_model` says who wrote the blocks,
+    `dropped` how many sentences of a model did not stand.
     """
 
     answered: bool
@@ -47,3 +48,4 @@ class Answer:
     notices: tuple[str, ...] = ()
     inquiry: str = ""
     by_model: bool = False
+    dropped: int = 0

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.answer import prompt
 from app.answer.answer import Answer, Block
-from app.answer.extract import extract
+from app.answer.extract import extract, speaking
 from app.answer.followup import standalone
 from app.answer.llm import Cancelled, Gate, LanguageModel, Mode, ModelFailed, run_with
 from app.answer.prompt import Said
+from app.answer.suspect import suspicious
 from app.answer.verify import Verifier
-from app.answer.weigh import wanted
+from app.answer.weigh import Wanted, wanted
 from app.core.book import Hit
 from app.core.japanese import sentences
 from app.search.pipeline import NO_FILTERS, Filters, Searcher, SearchResult
@@ -89,17 +90,18 @@ class Writer:
         self._schema = schema
 
     def write(
-        self, result: SearchResult, cancelled: threading.Event
+        self, result: SearchResult, on_matter: Collection[str], cancelled: threading.Event
     ) -> Iterator[tuple[Block | None, str]]:
         """For each sentence the model writes the block that stands, or None and why not.
 
-        Raises ModelFailed where the model does, and where no passage fits its context.
+        A source sentence takes the place of a claim only from the passages `on_matter`
+        (their ids): others are near the question, but on another matter. Raises ModelFailed where the model does, and where no passage fits its context.
         """
         deadline = time.monotonic() + self._seconds
         with self._gate.entered(deadline, cancelled):
             shown: set[str] = set()
             for block, reason in run_with(
-                lambda mode: self._attempt(result, mode, deadline, cancelled),
+                lambda mode: self._attempt(result, on_matter, mode, deadline, cancelled),
                 self._model.ability().mode,
             ):
                 if block is None or block.text not in shown:
@@ -108,7 +110,12 @@ class Writer:
                     shown.add(block.text)
 
     def _attempt(
-        self, result: SearchResult, mode: Mode, deadline: float, cancelled: threading.Event
+        self,
+        result: SearchResult,
+        on_matter: Collection[str],
+        mode: Mode,
+        deadline: float,
+        cancelled: threading.Event,
     ) -> Iterator[tuple[Block | None, str]]:
         asked = prompt.build(
             result.query,
@@ -130,17 +137,21 @@ class Writer:
         for number, said in enumerate(prompt.read(pieces, mode)):
             if number >= prompt.MAX_SENTENCES:
                 break
-            yield from self._verified(said, asked.evidence, result.query)
+            yield from self._verified(said, asked.evidence, on_matter, result.query)
 
     def _verified(
-        self, said: Said, evidence: Mapping[str, Hit], question: str
+        self, said: Said, evidence: Mapping[str, Hit], on_matter: Collection[str], question: str
     ) -> Iterator[tuple[Block | None, str]]:
         cited = [evidence[id_].passage for id_ in dict.fromkeys(said.evidence) if id_ in evidence]
         for start, end in sentences(said.text):
             claim = said.text[start:end]
             verdict = self._verifier.verify(claim, cited, question)
             source = verdict.source
-            if verdict.status == "dropped" or source is None:
+            if (
+                verdict.status == "dropped"
+                or source is None
+                or (verdict.status == "replaced" and source.citation.passage_id not in on_matter)
+            ):
                 yield None, "".join(verdict.reasons)
             elif verdict.status == "replaced":
                 yield Block(source.text, (source.citation,), limits=verdict.limits), ""
@@ -195,12 +206,14 @@ class Answerer:
         whole = standalone(text, history) if text.strip() else text
         result = self._searcher.search(whole, k, filters)
         yield Found(result)
-        answer = extract(result, wanted(self._searcher, result), self._threshold)
+        sound, doubts = _sound(result)
+        asked = wanted(self._searcher, sound)
+        answer = extract(sound, asked, self._threshold)
         written = False
         if answer.answered and self._writer is not None:
             yield Status("見つかった箇所から答えを書き、一文ずつ根拠と照らし合わせています。")
             try:
-                for event in self._written(answer, result, cancelled or threading.Event()):
+                for event in self._written(answer, sound, asked, cancelled or threading.Event()):
                     if isinstance(event, Sentence):
                         written = True
                         yield event
@@ -210,21 +223,21 @@ class Answerer:
                 return
         if not written:
             yield from map(Sentence, answer.blocks)
-        if whole != text.strip():
-            read = f"質問を「{whole}」と読みました。"
-            answer = replace(answer, notices=(read, *answer.notices))
+        read = (f"質問を「{whole}」と読みました。",) if whole != text.strip() else ()
+        answer = replace(answer, notices=(*read, *doubts, *answer.notices))
         took_ms = (time.perf_counter() - started) * 1000
         yield Answered(result, answer, round(took_ms, 3))
 
     def _written(
-        self, extracted: Answer, result: SearchResult, cancelled: threading.Event
+        self, extracted: Answer, result: SearchResult, asked: Wanted, cancelled: threading.Event
     ) -> Iterator[Sentence | Answer]:
         """The sentences that stand, then the answer: the model's, or the extracted one with a notice."""
         assert self._writer is not None
         blocks: list[Block] = []
         dropped = 0
+        ids = {hit.passage.id for hit, _ in speaking(result, asked)}
         try:
-            for block, _ in self._writer.write(result, cancelled):
+            for block, _ in self._writer.write(result, ids, cancelled):
                 if block is None:
                     dropped += 1
                 else:
@@ -239,7 +252,23 @@ class Answerer:
                 if dropped
                 else ("言語モデルは答えを書きませんでした。")
             )
-            yield replace(extracted, notices=(told + _VERBATIM,))
+            yield replace(extracted, notices=(told + _VERBATIM,), dropped=dropped)
             return
         notices = (f"根拠と合わない{dropped}文を省きました。",) if dropped else ()
-        yield replace(extracted, blocks=tuple(blocks), notices=notices, by_model=True)
+        yield replace(
+            extracted, blocks=tuple(blocks), notices=notices, by_model=True, dropped=dropped
+        )
+
+
+def _sound(result: SearchResult) -> tuple[SearchResult, tuple[str, ...]]:
+    """The search without passages that prove nothing, and a notice naming each."""
+    doubted = [hit for hit in result.hits if suspicious(hit.passage.text)]
+    if not doubted:
+        return result, ()
+    hits = tuple(hit for hit in result.hits if hit not in doubted)
+    notices = tuple(
+        f"{hit.book.title}{f' {hit.passage.page_label}頁' if hit.passage.page_label else ''}"
+        "は、機械への指示のような文を含むため、答えの根拠から外しました。"
+        for hit in doubted
+    )
+    return replace(result, hits=hits), notices

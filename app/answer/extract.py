@@ -109,7 +109,7 @@ def best_blocks(result: SearchResult, asked: Wanted) -> tuple[Block, ...]:
     pool = sorted(
         (
             c
-            for hit, share in _speaking(result, asked)
+            for hit, share in speaking(result, asked)
             for c in _candidates(hit, share, asked, result.question.text, grams)
         ),
         key=lambda c: (-c.score, c.hit.rank, c.number),
@@ -139,7 +139,7 @@ def best_blocks(result: SearchResult, asked: Wanted) -> tuple[Block, ...]:
     )
 
 
-def _speaking(result: SearchResult, asked: Wanted) -> list[tuple[Hit, float]]:
+def speaking(result: SearchResult, asked: Wanted) -> list[tuple[Hit, float]]:
     """The passages that may speak, with what each adds to its sentences' scores (0 to 1)."""
     hits = result.hits[:_PASSAGES]
     best = max((hit.score for hit in hits), default=0.0) or 1.0

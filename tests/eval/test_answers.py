@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest
 
 from app.core.errors import BadRequest
-from eval.answers import check_answers, holds_answer
+from eval.abstain import Outcome
+from eval.answers import (
+    Given,
+    check_answers,
+    check_citations,
+    cross_validated,
+    holds_answer,
+)
 from eval.datasets import Dataset, Query
 
 SHOWN = {
@@ -59,3 +66,43 @@ def test_an_empty_answer_proves_nothing() -> None:
 def test_a_dataset_without_gold_answers_is_refused(tiny: Dataset) -> None:
     with pytest.raises(BadRequest, match=r"tiny"):
         check_answers(tiny, answerable)
+
+
+def given(query: str, cited: tuple[str, ...], dropped: int = 0, by_model: bool = False) -> Given:
+    return Given(
+        query, bool(cited), 1.0, ("文。",) * len(cited), cited, dropped, by_model, 1.0, 2.0
+    )
+
+
+def test_citations_are_held_against_the_judgements(tiny: Dataset) -> None:
+    # q1: d1 and d2 are relevant; q2: d3.
+    check = check_citations(
+        tiny, [given("q1", ("d1", "d4")), given("q2", ("d3",)), given("q3", ("d1",))]
+    )
+    assert check.questions == 2
+    assert check.precision == 0.75
+    assert check.recall == 0.75
+    assert check.hit == 1.0
+    assert check.dropped == 0.0
+
+
+def test_the_share_dropped_is_of_what_a_model_wrote(tiny: Dataset) -> None:
+    check = check_citations(tiny, [given("q1", ("d1",), dropped=3, by_model=True)])
+    assert check.dropped == 0.75
+
+
+def test_unanswered_questions_cite_nothing(tiny: Dataset) -> None:
+    check = check_citations(tiny, [given("q1", ())])
+    assert (check.questions, check.precision, check.hit) == (0, 0.0, 0.0)
+
+
+def test_a_threshold_that_separates_keeps_and_refuses_unseen_questions() -> None:
+    outcomes = [Outcome(0.8 + n / 100, answerable=True) for n in range(10)]
+    outcomes += [Outcome(n / 100, answerable=False) for n in range(10)]
+    kept, refused = cross_validated(outcomes, times=3)
+    assert kept > 0.7
+    assert refused == 1.0
+
+
+def test_one_kind_of_question_validates_nothing() -> None:
+    assert cross_validated([Outcome(0.5, answerable=True)] * 6) == (0.0, 0.0)
