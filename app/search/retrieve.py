@@ -180,7 +180,8 @@ class Retriever:
 def legs(question: Question, limit: int, dense: Sequence[float] | None = None) -> list[Leg]:
     """What the engine is asked: the user's words, these with the glossary's, pairs, the vector."""
     asked = [
-        Leg(WORDS, encode_query(question.own), limit),
+        # Where the glossary adds nothing, the next leg is the same.
+        Leg(WORDS, encode_query(question.own), limit if question.expansions else 0),
         Leg(WORDS, encode_query(question.terms), limit),
         Leg(GRAMS, encode_query(question.grams), limit),
     ]
