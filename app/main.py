@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer.compose import Answerer, Writer
-from app.answer.llm import Gate, LanguageModel, OpenAIServer
+from app.answer.llm import Gate, LanguageModel, ModelFailed, OpenAIServer
 from app.answer.verify import Verifier
 from app.core import embed, glossary, japanese, lawchanges, lexical
 from app.core.book import Book, Passage
@@ -131,6 +131,7 @@ class Shiori:
             self._llm = language_model(settings)
             if self._llm is not None:
                 opened.callback(self._llm.close)
+                threading.Thread(target=_probe, args=(self._llm,), daemon=True).start()
             self.answerer = self.answerer_with(self._llm)
             self._background: threading.Thread | None = None
             if wait_for_model:
@@ -450,6 +451,16 @@ def language_model(settings: Settings) -> OpenAIServer | None:
         api_key=settings.llm_api_key,
         context=settings.llm_context,
     )
+
+
+def _probe(model: OpenAIServer) -> None:
+    """Asks a language model what it can do before the first question waits for it."""
+    try:
+        ability = model.ability()
+    except ModelFailed as error:
+        log.warning("language model unavailable", extra={"error": error.message})
+        return
+    log.info("language model ready", extra=asdict(ability))
 
 
 def run(product: Shiori, on_ready: Callable[[str], None]) -> None:

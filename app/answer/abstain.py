@@ -16,8 +16,11 @@ _NEAREST = 3
 _QUOTED = 120
 
 
-def reason(result: SearchResult, asked: Wanted) -> str:
-    """Why nothing is answered, what was searched, and the next step, in Japanese sentences."""
+def reason(result: SearchResult, asked: Wanted, *, near: bool) -> str:
+    """Why nothing is answered, what was searched, and the next step, in Japanese sentences.
+
+    `near` says whether the passages found have anything to do with the question.
+    """
     if named_ids(result.question):
         shown = "、".join(
             dict.fromkeys(mention.reference.display for mention in result.question.mentions[:3])
@@ -27,7 +30,7 @@ def reason(result: SearchResult, asked: Wanted) -> str:
         first = "登録された本に、該当する箇所がありません。"
     else:
         first = "登録された本に、この質問への答えは見つかりませんでした。"
-    return first + _searched(result, asked) + _next_step(result)
+    return first + _searched(result, asked) + _next_step(near)
 
 
 def _searched(result: SearchResult, asked: Wanted) -> str:
@@ -46,8 +49,8 @@ def _searched(result: SearchResult, asked: Wanted) -> str:
     return said
 
 
-def _next_step(result: SearchResult) -> str:
-    if not result.hits:
+def _next_step(near: bool) -> str:
+    if not near:
         return "言い方を変えて探すか、担当の窓口に確かめてください。"
     return (
         "近い箇所を読んでも判断できないときは、言い方を変えて探すか、"

@@ -99,7 +99,9 @@ def extract(result: SearchResult, asked: Wanted, threshold: float) -> Answer:
     sure = confidence(result, asked)
     blocks = best_blocks(result, asked) if sure >= threshold else ()
     if not blocks:
-        return Answer(False, (), reason(result, asked), sure, inquiry=inquiry(result))
+        near = bool(result.hits) and (sure > 0 or bool(named_ids(result.question)))
+        draft = inquiry(result) if near else ""
+        return Answer(False, (), reason(result, asked, near=near), sure, inquiry=draft)
     return Answer(True, blocks, "", sure)
 
 

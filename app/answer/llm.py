@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -134,8 +135,8 @@ class OpenAIServer:
         self._http = self._run(self._client(), _CONNECT_SECONDS)
 
     def close(self) -> None:
-        """Closes the connections and the event loop."""
-        self._run(self._http.aclose(), _CONNECT_SECONDS)
+        """Ends what is being asked, and closes the connections and the event loop."""
+        self._run(self._shut(), _CONNECT_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CONNECT_SECONDS)
         self._loop.close()
@@ -202,9 +203,16 @@ class OpenAIServer:
         task = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return task.result(seconds)
-        except TimeoutError:
+        except (TimeoutError, CancelledError):
             task.cancel()
             raise _silent() from None
+
+    async def _shut(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._http.aclose()
 
     async def _client(self) -> httpx.AsyncClient:
         # Never through a proxy; the total deadline is kept by whoever waits for the pieces.

@@ -82,3 +82,9 @@ def test_an_unanswered_question_names_the_words_and_drafts_an_inquiry(product: S
 def test_an_unknown_notice_is_named_in_the_reason(product: Shiori) -> None:
     reason = product.answerer.ask("昭和39年6月30日民事甲第2240号回答").answer.reason
     assert "昭和39年6月30日民事甲第2240号" in reason
+
+
+def test_what_has_nothing_to_do_with_the_books_is_no_case_for_an_inquiry(product: Shiori) -> None:
+    answer = product.answerer.ask("粗大ごみの収集").answer
+    assert answer.inquiry == ""
+    assert "受理照会" not in answer.reason

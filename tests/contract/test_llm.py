@@ -242,6 +242,27 @@ def test_a_server_that_is_absent(product: Shiori) -> None:
         assert again.took_ms < 1000
 
 
+def test_closing_ends_a_question_to_the_server(weights: Path) -> None:
+    with llama(weights, 32768, 1) as (url, pid):
+        model = OpenAIServer(url)
+        os.kill(pid, signal.SIGSTOP)
+        failures: list[str] = []
+
+        def ask() -> None:
+            try:
+                model.ability()
+            except ModelFailed as error:
+                failures.append(error.message)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(0.3)
+        model.close()
+        asking.join(5)
+        os.kill(pid, signal.SIGCONT)
+        assert len(failures) == 1
+
+
 def test_a_server_that_stops_answering(product: Shiori, weights: Path) -> None:
     with llama(weights, 32768, 1) as (url, pid), connected(url) as model:
         model.ability()
