@@ -13,6 +13,8 @@ _EXAMPLE_WORDS = {
     "q": "離婚しても今の名字を使い続けたい",
     "query": "離婚しても今の名字を使い続けたい",
     "k": "5",
+    "content": "離婚しても今の名字を使い続けたい",
+    "role": "user",
     "as_of": "2026-04-01",
 }
 
@@ -139,8 +141,31 @@ def _example(
             for item in wanted
         )
         return f"curl{' --get' if given else ''} {base}{path}{given}"
-    shape = schema.get("components", {}).get("schemas", {}).get(_type(body), {}) if body else {}
-    examples = shape.get("examples") or [{}]
-    text = json.dumps(examples[0], ensure_ascii=False)
+    text = json.dumps(_sample("", body, schema), ensure_ascii=False)
     sent = f" -H 'Content-Type: application/json' -d '{text}'" if body else ""
     return f"curl -X {method.upper()} {base}{path}{sent}"
+
+
+def _sample(name: str, shape: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """A value of a shape: its own example, else what is required of it."""
+    if "$ref" in shape:
+        shape = schema["components"]["schemas"][_type(shape)]
+    if examples := shape.get("examples"):
+        return examples[0]
+    if "anyOf" in shape:
+        return _sample(name, shape["anyOf"][0], schema)
+    if "default" in shape:
+        return shape["default"]
+    kind = shape.get("type")
+    if kind == "array":
+        return [_sample(name, shape.get("items", {}), schema)]
+    if kind == "object":
+        fields = shape.get("properties", {})
+        given = [name for name in fields if name in shape.get("required", []) or name == "content"]
+        return {field: _sample(field, fields[field], schema) for field in given}
+    if kind in ("integer", "number"):
+        return 1
+    if kind == "boolean":
+        return False
+    choices = shape.get("enum") or [shape.get("const") or _EXAMPLE_WORDS.get(name, "値")]
+    return choices[0]

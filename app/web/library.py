@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -61,6 +62,8 @@ class Uploads:
         self._folder = folder
         self._running = threading.Lock()
         self._files: dict[str, Progress] = {}
+        # What a process that died has left; its books can only be sent again.
+        shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def is_running(self) -> bool:
@@ -108,19 +111,23 @@ class Uploads:
         threading.Thread(target=self._run, args=(books, paths, shelf), daemon=True).start()
 
     def _run(self, books: Sequence[Path], paths: Sequence[Path], shelf: str) -> None:
+        reason = "途中で止まりました。もう一度登録してください。"
         try:
             self._product.add(books, shelf=shelf, on_event=self._on_event)
         except ShioriError as error:
+            reason = f"{error.message} {error.hint}".strip()
+        finally:
             for progress in self._files.values():
                 if progress.state in ("waiting", "reading"):
-                    progress.state, progress.reason = "failed", f"{error.message} {error.hint}"
-        finally:
+                    progress.state, progress.reason = "failed", reason
             for path in paths:
                 path.unlink(missing_ok=True)  # the book's original is kept with the shelf
             self._running.release()
 
     def _on_event(self, event: Any) -> None:
-        # A file inside an archive is known by the archive's path and its own.
+        # A file inside an archive is known by the archive's path and its own, and stands for it.
+        for archive in [path for path in self._files if event.source.startswith(f"{path}/")]:
+            del self._files[archive]
         progress = self._files.setdefault(event.source, Progress(Path(event.source).name))
         progress.state, progress.done, progress.total = event.state, event.done, event.total
         progress.reason = event.reason
@@ -173,9 +180,10 @@ def router(
             async with request.form(max_files=1000) as form:
                 files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
                 files = [file for file in files if file.filename]
-                if not files:
+                if all(str(file.filename).endswith(".toml") for file in files):
                     raise BadRequest(
-                        "ファイルが選ばれていません。", hint="登録するファイルを選んでください。"
+                        "本のファイルが選ばれていません。",
+                        hint="登録する本のファイルを選んでください。",
                     )
                 shelf = str(form.get("shelf", "")).strip()[:MAX_FIELD]
                 paths = [

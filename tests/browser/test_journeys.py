@@ -3,8 +3,12 @@ from __future__ import annotations
 import io
 import re
 
+import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+# A browser beside other tests on a small machine takes its time.
+pytestmark = pytest.mark.timeout(600)
 
 QUESTION = "離婚しても今の名字を使い続けたい"
 

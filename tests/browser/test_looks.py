@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+# A browser beside other tests on a small machine takes its time.
+pytestmark = pytest.mark.timeout(600)
+
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 STATES = {
     "empty": "/",

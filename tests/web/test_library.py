@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import shutil
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +68,24 @@ def test_a_book_is_uploaded_described_found_and_removed(shelf: Shiori) -> None:
 
     client.post(f"/library/{book.id}/remove")
     assert book.id not in shelf.ledger.books()
+
+
+def test_the_books_of_an_archive_are_followed_one_by_one(shelf: Shiori) -> None:
+    client = local(shelf)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as out:
+        out.writestr("甲.md", "# 甲\n\n甲の届出をする。\n")
+        out.writestr("乙.md", "# 乙\n\n乙の届出をする。\n")
+    client.post("/library/upload", files=[("files", ("本.zip", archive.getvalue()))])
+    assert {file["name"]: file["state"] for file in wait(client)} == {
+        "甲.md": "added",
+        "乙.md": "added",
+    }
+
+
+def test_a_description_without_its_book_is_refused(shelf: Shiori) -> None:
+    sent = local(shelf).post("/library/upload", files=[("files", ("a.pdf.toml", b"title = 'a'"))])
+    assert sent.status_code == 422
 
 
 def test_a_file_that_cannot_be_read_is_reported(shelf: Shiori) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from fastapi.testclient import TestClient
 from lxml import html
@@ -68,6 +70,11 @@ def test_the_description_names_every_operation(client: TestClient) -> None:
     for path in client.get("/openapi.json").json()["paths"]:
         assert path in text
     assert "curl" in text
+    for example in page.xpath("//pre//text()"):
+        if " -d '" in example:
+            sent = json.loads(example.split(" -d '")[1].removesuffix("'"))
+            address = example.split()[3].removeprefix("http://127.0.0.1:8000")
+            assert client.post(address, json=sent).status_code == 200, example
 
 
 def test_a_first_visit_is_small(client: TestClient) -> None:
@@ -84,7 +91,8 @@ def test_a_first_visit_is_small(client: TestClient) -> None:
 def test_while_the_model_loads_one_can_ask_and_is_told(
     client: TestClient, product: Shiori, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(product, "model_state", "loading")
+    now = product.health() | {"status": "loading"}
+    monkeypatch.setattr(product, "health", lambda: now)
     page = html.fromstring(client.get("/", params={"q": "死亡届"}).text)
     assert "準備をしています" in page.xpath("string(//p[@class='strip'])")
     assert page.xpath("//article")
