@@ -362,16 +362,23 @@ def ask(
     if as_json:
         print_json(answered)
         return
+    for notice in answered["notices"]:
+        out.print(Text(notice, style="yellow"), soft_wrap=True)
     numbers = {hit["passage_id"]: hit["rank"] for hit in answered["hits"]}
     for block in answered["answer"]:
         marks = "".join(f"[{numbers[id_]}]" for id_ in block["citations"] if id_ in numbers)
         out.print(Text(f"{block['text']} {marks}"), soft_wrap=True)
+        for limit in block["limits"]:
+            out.print(Text(f"   {limit['text']}"), soft_wrap=True)
         out.print()
     if not answered["answered"]:
         out.print(Text(answered["reason"], style="yellow"), soft_wrap=True)
         out.print("近い箇所:")
     for hit in answered["hits"]:
         _print_hit(hit)
+    if answered["inquiry"]:
+        out.print()
+        out.print(Text(answered["inquiry"]), soft_wrap=True)
 
 
 @cli.command()
