@@ -15,7 +15,7 @@ from markupsafe import Markup
 from app.answer.compose import Answered
 from app.core import references
 from app.core.book import Book, Hit, Passage
-from app.core.errors import BadRequest, ShioriError
+from app.core.errors import ShioriError
 from app.search.pipeline import Filters
 from app.web import marks
 from app.web.books import page_of_quote
@@ -212,11 +212,6 @@ def choices(product: Product) -> dict[str, list[Any]]:
 
 def found(product: Product, ask: Ask) -> dict[str, Any]:
     """Everything the page shows for a question; raises BadRequest or NotFound."""
-    # One empty field is a slip of the hand; a date field cannot hold anything but a date.
-    if not ask.q:
-        raise BadRequest(
-            "質問が空です。", hint="調べたいことを文または語句で入力してください。", field="q"
-        )
     answered = product.answerer.ask(ask.q, COUNTED, ask.filters)
     hits = answered.result.hits
     cited = {item.passage_id for block in answered.answer.blocks for item in block.citations}
