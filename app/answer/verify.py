@@ -104,7 +104,7 @@ class Verifier:
         if support < SUPPORTED:
             soft.append("引用された箇所の言い方から離れています。")
         else:
-            soft += self._swapped(claim, source.text)
+            soft += self._swapped(claim, _MARK.sub("", source.text), "\n".join(texts))
         if soft:
             return Verdict("replaced", tuple(soft), source, (), limits)
         return Verdict("kept", (), source, also, limits)
@@ -121,8 +121,9 @@ class Verifier:
                 continue
             yield f"「{token.surface}」は根拠にありません。"
 
-    def _swapped(self, claim: str, source: str) -> Iterable[str]:
+    def _swapped(self, claim: str, source: str, evidence: str) -> Iterable[str]:
         """Content words that stand where the source has others: 父 for 母, 婚姻 for 離婚."""
+        there = {token.norm for token in _tokens(evidence)}
         ours = [token for token in _tokens(claim) if token.pos in _CONTENT]
         theirs = [token for token in _tokens(source) if token.pos in _CONTENT]
         match = difflib.SequenceMatcher(
@@ -134,19 +135,23 @@ class Verifier:
             if kind != "replace" or a1 - a0 > 3 or b1 - b0 > 3:
                 continue
             mine, other = ours[a0:a1], theirs[b0:b1]
-            if all(t.pos in _NAMES for t in (*mine, *other)) and not self._alike(mine, other):
+            if all(t.pos in _NAMES for t in (*mine, *other)) and not self._alike(
+                mine, other, there
+            ):
                 said = "".join(t.surface for t in mine)
                 stands = "".join(t.surface for t in other)
                 yield f"根拠の「{stands}」が「{said}」になっています。"
 
-    def _alike(self, ours: Sequence[Token], theirs: Sequence[Token]) -> bool:
+    def _alike(self, ours: Sequence[Token], theirs: Sequence[Token], there: set[str]) -> bool:
+        """Whether words say the same; a text that uses both (養親, 養子) tells them apart."""
         mine, other = {t.norm for t in ours} - _CLAIM_WORDS, {t.norm for t in theirs}
         if mine <= other:
             return True
-        if set("".join(mine)) <= set("".join(other)):  # 届 for 届出, 氏 for 氏名
+        said = "".join(t.norm for t in ours if t.norm not in _CLAIM_WORDS)
+        if said in "".join(t.norm for t in theirs):  # 届 for 届出
             return True
         # Two professional words (許可, 同意) are no synonyms, even where a row joins them.
-        return all(self._synonyms(word) & other for word in mine - other)
+        return all(word not in there and self._synonyms(word) & other for word in mine - other)
 
     def _synonyms(self, word: str) -> set[str]:
         partners = self._partners.get(word, set())
