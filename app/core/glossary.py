@@ -128,11 +128,20 @@ class _Match:
         return self.start < other.end and other.start < self.end
 
 
+def _nouns(entries: Iterable[Entry]) -> Iterator[str]:
+    for entry in entries:
+        for term in entry.professional:
+            for token in tokens(term):
+                if token.pos == "名詞" and len(token.norm) > 1:
+                    yield token.norm
+
+
 class Glossary:
     """The rows, indexed by how their phrases begin and by their rarest word."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = tuple(entries)
+        self.vocabulary = frozenset(_nouns(self.entries))
         self._same: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
         for entry in self.entries:
             if entry.topic == SAME:

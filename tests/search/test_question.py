@@ -21,7 +21,7 @@ def test_the_users_words_weigh_more_than_the_glossarys(words: Glossary) -> None:
 def test_a_reference_is_taken_out_of_the_words(words: Glossary) -> None:
     question = understand("戸77の2の届出人は誰か", words, 100)
     assert [mention.reference.id for mention in question.mentions] == ["戸籍法:77_2"]
-    assert question.own["届け出"] == 1.0
+    assert question.own["届け出"] >= 1.0
 
 
 def test_an_article_named_by_several_rows_gets_more_votes(words: Glossary) -> None:
