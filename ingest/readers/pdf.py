@@ -1,5 +1,7 @@
 """PDF → Document. pdfium tells which character stands where; the order is ours.
 
+What the file says of itself, its outline and labels, comes by `ingest.readers.structure`.
+
 Runs in a child process (`ingest.sandbox`): pdfium may abort on a hostile file.
 """
 
@@ -9,18 +11,19 @@ import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from app.core.book import Document, OutlineItem, Page
+from app.core.book import Document, Page
 from ingest.layout import Glyph, Row, Rule, arrange
 from ingest.readers import ocr
 from ingest.readers.faults import broken, locked, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages
+from ingest.readers.structure import structure, structure_by_pdfium, usable_title
 
 MIN_READABLE = 0.9
 """Below this share of Japanese and Latin characters a page's text counts as garbage."""
@@ -54,9 +57,12 @@ def read_pdf(
     Raises UnreadableFile (damaged, password missing or wrong, too many pages) and
     NoText where no page has any text.
     """
+    stated = structure(path, password)
     pdf = _open(path, password)
     try:
         count = len(pdf)
+        if stated is None or stated.pages != count:
+            stated = structure_by_pdfium(pdf)
         if count > max_pages:
             raise too_many_pages(path, count, max_pages)
         drafts = []
@@ -67,14 +73,14 @@ def read_pdf(
             drafts.append(draft)
             if on_page is not None:
                 on_page(index + 1, count)
-        pages = finish_pages(drafts, file_labels=_file_labels(pdf))
+        pages = finish_pages(drafts, file_labels=stated.labels)
         if not any(page.lines for page in pages):
             raise pictures_only(path)
         return Document(
-            title=_title(pdf, path),
+            title=usable_title(stated.title) or path.stem,
             pages=pages,
-            outline=tuple(_outline(pdf)),
-            metadata=_metadata(pdf),
+            outline=stated.outline,
+            metadata={"authors": stated.author} if stated.author else {},
             media_type="application/pdf",
             warnings=_document_warnings(pages),
         )
@@ -423,65 +429,6 @@ def _bounds(item: raw.FPDF_PAGEOBJECT, frame: _Frame) -> tuple[float, float, flo
 
 
 # --- the file as a whole -------------------------------------------------------------------
-
-
-def _title(pdf: pdfium.PdfDocument, path: Path) -> str:
-    title = clean_text(pdf.get_metadata_value("Title"))
-    # programs put the name of their own source file there
-    if not title or re.search(
-        r"\.(docx?|tex|dvi|indd|xlsx?|html?|jtd|pdf)$|^(無題|untitled|Microsoft Word)", title, re.I
-    ):
-        return path.stem
-    return title
-
-
-def _metadata(pdf: pdfium.PdfDocument) -> dict[str, str]:
-    found = {}
-    author = clean_text(pdf.get_metadata_value("Author"))
-    if author:
-        found["authors"] = author
-    return found
-
-
-def clean_text(text: str) -> str:
-    """A string from the file's own dictionary: control characters dropped, 16-bit EUC repaired."""
-    return "".join(char for char in _euc_repaired(text) if char.isprintable()).strip()
-
-
-def _euc_repaired(text: str) -> str:
-    """Bookmarks of dvipdfmx without a conversion table hold EUC-JP pairs as if they were UTF-16."""
-
-    def is_euc(char: str) -> bool:
-        return ord(char) >> 8 >= 0xA1 and ord(char) & 0xFF >= 0xA1 and ord(char) < 0xFF00
-
-    suspects = [char for char in text if ord(char) > 0x2FFF]
-    if not suspects or not all(is_euc(char) for char in suspects):
-        return text
-    try:
-        return "".join(
-            char.encode("utf-16-be").decode("euc_jp") if is_euc(char) else char for char in text
-        )
-    except UnicodeError:
-        return text
-
-
-def _file_labels(pdf: pdfium.PdfDocument) -> tuple[str, ...]:
-    """Page labels the file states; empty strings where it states none."""
-    return tuple(clean_text(pdf.get_page_label(index)) for index in range(len(pdf)))
-
-
-def _outline(pdf: pdfium.PdfDocument) -> Iterator[OutlineItem]:
-    try:
-        for number, item in enumerate(pdf.get_toc(max_depth=8)):
-            if number >= 20_000:
-                return
-            dest = item.get_dest()
-            index = dest.get_index() if dest is not None else None
-            title = clean_text(item.get_title())
-            if title and index is not None:
-                yield OutlineItem(title, item.level + 1, index)
-    except pdfium.PdfiumError:
-        return
 
 
 def _document_warnings(pages: tuple[Page, ...]) -> tuple[str, ...]:

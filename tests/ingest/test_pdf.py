@@ -10,7 +10,7 @@ from app.core.book import Document
 from app.core.errors import NoText, UnreadableFile
 from ingest.check import character_error_rate, document_text
 from ingest.readers import ocr
-from ingest.readers.pdf import clean_text, read_pdf, readable_share
+from ingest.readers.pdf import read_pdf, readable_share
 from tests.ingest.pdfs import Mark, across, down, write_pdf
 
 BODY = [
@@ -236,11 +236,3 @@ def test_readable_share_tells_garbage():
     assert readable_share("戸籍法第七十七条の二（届出）") == 1.0
     assert readable_share("뫣뿹껋쓈뺻") == 0.0
     assert readable_share("") == 1.0
-
-
-def test_bookmarks_in_sixteen_bit_euc_are_repaired():
-    garbled = "".join(
-        "戸籍の届出".encode("euc_jp")[n : n + 2].decode("utf-16-be") for n in range(0, 10, 2)
-    )
-    assert clean_text(garbled) == "戸籍の届出"
-    assert clean_text("第一章 総則\x00") == "第一章 総則"
