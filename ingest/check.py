@@ -29,7 +29,8 @@ _SAME = str.maketrans(
 class ReadingRow:
     """One document's measures. Rates are shares (0.005 is half a percent), speeds pages a second.
 
-    `labels_right` counts pages with the right printed number, None where the truth states none.
+    `labels_right` counts pages with the right printed number, None where the truth or the
+    format has none.
     `plain_rate` and `plain_speed` are those of pdfium's own text, read in the same run.
     """
 
@@ -153,6 +154,6 @@ def check_file(path: Path, truth: str, labels: Sequence[str] | None = None) -> R
 
 
 def _right(document: Document, labels: Sequence[str] | None) -> int | None:
-    if labels is None:
-        return None
+    if labels is None or not any(page.width for page in document.pages):
+        return None  # flowing text has no printed pages
     return sum(page.label == label for page, label in zip(document.pages, labels, strict=False))

@@ -42,6 +42,7 @@ def test_empty_truth_is_an_error():
 def test_check_measures_every_file_with_a_truth(tmp_path: Path):
     (tmp_path / "a.md").write_text("# 戸籍法\n\n第一条", "utf-8")
     (tmp_path / "a.truth.txt").write_text("戸籍法第一条", "utf-8")
+    (tmp_path / "a.truth.json").write_text('{"labels": ["1", "2"]}', "utf-8")
     (row,) = check(tmp_path)
     assert (row.name, row.pages, row.rate, row.plain_rate) == ("a.md", 1, 0.0, None)
     assert row.labels_right is None
