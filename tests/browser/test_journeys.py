@@ -91,6 +91,14 @@ def test_pages_turn_and_zoom_in_place(page: Page, site: str) -> None:
     expect(viewer).to_be_hidden()
 
 
+def test_a_page_that_cannot_be_drawn_is_read_as_text(page: Page, site: str) -> None:
+    page.route("**/image", lambda route: route.abort())
+    page.goto(f"{site}/?q={QUESTION}")
+    expect(page.locator("#viewer .paper")).to_have_class(re.compile("no-picture"))
+    words = page.locator("#viewer .words text").first
+    assert words.evaluate("node => getComputedStyle(node).fill") == "rgb(26, 26, 26)"
+
+
 def test_text_copied_from_a_page_carries_its_citation(
     page: Page, context: BrowserContext, site: str
 ) -> None:

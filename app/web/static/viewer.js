@@ -96,11 +96,18 @@ export function startViewer() {
       link.addEventListener(name, () => point(link, on));
     }
   }
+  document.addEventListener("error", (event) => withoutPicture(event.target), true);
+  document.querySelectorAll(".paper img").forEach((image) => image.complete && !image.naturalWidth && withoutPicture(image));
   // The evidence of the first sentence stands beside it from the start.
   const first = document.querySelector(".answer [data-page]");
   if (panel && first && WIDE.matches) open(first.dataset.page, { focus: false, from: first });
   for (const sheet of document.querySelectorAll("main > [data-sheet]")) toMark(sheet);
   return viewer;
+}
+
+// A page that cannot be drawn is read by the text that else lies unseen over its picture.
+function withoutPicture(image) {
+  if (image.matches?.(".paper img")) image.closest(".paper").classList.add("no-picture");
 }
 
 // Brings the marked lines into view inside the page's own frame.
