@@ -36,6 +36,7 @@ _ALIKE = 0.85
 _SHORT = 12
 
 _PROVISO = re.compile(r"[\s　]*(?:ただし|但し|もつとも|もっとも|この限りでない)")
+_QUESTION = re.compile(r"か[。．]?$|[？?]$")
 _MARK = re.compile(
     r"^[\s　]*(?:答|回答|【[^】]*】|・|[（(]?[0-9０-９一二三四五六七八九十]{1,2}[)）．.、　\s])"
 )
@@ -87,27 +88,35 @@ class Verifier:
             return Verdict("dropped", ("根拠がありません。",))
         texts = [_place(passage) for passage in evidence]
         quotes = sorted(
-            (_nearest(claim, passage) for passage in evidence),
-            key=lambda quote: -_contained(claim, quote.text),
+            ((_nearest(claim, passage), passage) for passage in evidence),
+            key=lambda found: -_contained(claim, found[0].text),
         )
-        source = quotes[0]
-        also = tuple(q for q in quotes[1:] if _contained(claim, q.text) >= UNRELATED)
-        limits = _lost_limits(claim, source, evidence)
+        source, home = quotes[0]
+        window = _window(source, home)
+        support = max(_contained(claim, source.text), _contained(claim, window))
+        related = max(support, _shared_words(claim, window))
+        also = [q for q in quotes[1:] if _contained(claim, q[0].text) >= UNRELATED]
+        limits = _lost_limits(claim, source, home)
+        said = facts(claim)
         own = [_known(text, passage) for text, passage in zip(texts, evidence, strict=True)]
-        hard = [*_facts_failures(facts(claim), own, question)]
-        support = max(_contained(claim, source.text), _window_support(claim, source, evidence))
-        if support < UNRELATED:
+        hard = [*_facts_failures(said, own, question)]
+        if related < UNRELATED:
             hard.append("引用された箇所に、この文に当たる記述がありません。")
         if hard:
             return Verdict("dropped", tuple(hard), source)
         soft = [*self._term_failures(claim, "\n".join(texts), question)]
+        near = [
+            (source, home),
+            *(q for q in also if _contained(claim, q[0].text) >= support * _ALIKE),
+        ]
+        soft += _far_amounts(said, [_window(quote, passage) for quote, passage in near])
         if support < SUPPORTED:
             soft.append("引用された箇所の言い方から離れています。")
         else:
             soft += self._swapped(claim, _MARK.sub("", source.text), "\n".join(texts))
         if soft:
             return Verdict("replaced", tuple(soft), source, (), limits)
-        return Verdict("kept", (), source, also, limits)
+        return Verdict("kept", (), source, tuple(quote for quote, _ in also), limits)
 
     def _term_failures(self, claim: str, evidence: str, question: str) -> Iterable[str]:
         there = {token.norm for token in _tokens(evidence)} | {t.norm for t in _tokens(question)}
@@ -181,6 +190,21 @@ def _facts_failures(claim: Facts, evidence: Sequence[Facts], question: str) -> I
     yield from _polarity_failures(claim, evidence)
 
 
+def _far_amounts(claim: Facts, windows: Sequence[str]) -> Iterable[str]:
+    """Amounts that stand in the passage, but not near the sentence the claim rests on."""
+    near = [facts(window) for window in windows]
+    amounts = {(amount.value, amount.unit) for known in near for amount in known.amounts}
+    parts = {str(part) for known in near for date in known.dates for part in date}
+    for amount in claim.amounts:
+        if amount.unit == "条" or amount.value in parts:
+            continue
+        if not any(v == amount.value and _same_unit(u, amount.unit) for v, u in amounts) and (
+            amount.value,
+            amount.unit,
+        ) not in {part for known in near for id_ in known.ids for part in _id_amounts(id_)}:
+            yield f"「{_numbered(amount.value, amount.unit)}」は、根拠の別の箇所の数です。"
+
+
 def _covers(known: str, claimed: str) -> bool:
     """Whether a reference of the evidence is, or lies within, the one claimed; a missing date is no other date."""
     if claimed.startswith(f"{PRECEDENT}::"):
@@ -246,7 +270,19 @@ def _polarity_failures(claim: Facts, evidence: Sequence[Facts]) -> Iterable[str]
 
 
 def _known(text: str, passage: Passage) -> Facts:
-    return _passage_facts(text, passage.about + passage.cites)
+    return _passage_facts(_statements(text), passage.about + passage.cites)
+
+
+def _statements(text: str) -> str:
+    """A text without its questions: 自由に決められるか。 says nothing."""
+    return "\n".join(text[start:end] for start, end in _stated(text))
+
+
+@lru_cache(maxsize=4096)
+def _stated(text: str) -> tuple[tuple[int, int], ...]:
+    """Spans of the sentences that are no questions; of a text of questions only, all."""
+    spans = sentences(text) or [(0, len(text))]
+    return tuple(span for span in spans if not _QUESTION.search(text[slice(*span)])) or tuple(spans)
 
 
 @lru_cache(maxsize=2048)
@@ -287,30 +323,31 @@ def _contained(claim: str, text: str) -> float:
     return max(pairs, len(words & {token.norm for token in _tokens(text)}) / len(words))
 
 
+def _shared_words(claim: str, text: str) -> float:
+    """The share (0 to 1) of the claim's words that a text holds: free wording keeps these."""
+    words = {token.norm for token in _tokens(claim)}
+    return len(words & {token.norm for token in _tokens(text)}) / len(words) if words else 0.0
+
+
 def _nearest(claim: str, passage: Passage) -> Quote:
     """The sentence of a passage that holds most of the claim; of equals the shorter."""
-    spans = sentences(passage.text) or [(0, len(passage.text))]
     start, end = max(
-        spans,
+        _stated(passage.text),
         key=lambda span: (_contained(claim, passage.text[slice(*span)]), span[0] - span[1]),
     )
     return Quote(passage.text[start:end], Citation(passage.id, start, end))
 
 
-def _window_support(claim: str, source: Quote, evidence: Sequence[Passage]) -> float:
-    """What the nearest sentence holds together with its neighbours: a claim may join two."""
-    passage = next(p for p in evidence if p.id == source.citation.passage_id)
+def _window(source: Quote, passage: Passage) -> str:
+    """The source sentence with its neighbours and heading: a claim may join two sentences."""
     spans = sentences(passage.text)
     at = next((n for n, (start, _) in enumerate(spans) if start == source.citation.start), 0)
     around = spans[max(0, at - 1) : at + 2]
-    heading = passage.section_path[-1] if passage.section_path else ""
-    joined = heading + "\n" + "\n".join(passage.text[start:end] for start, end in around)
-    return _contained(claim, joined)
+    return "\n".join((*passage.section_path[-1:], *(passage.text[slice(*s)] for s in around)))
 
 
-def _lost_limits(claim: str, source: Quote, evidence: Sequence[Passage]) -> tuple[Quote, ...]:
+def _lost_limits(claim: str, source: Quote, passage: Passage) -> tuple[Quote, ...]:
     """Provisos right after the source sentence that the claim does not carry."""
-    passage = next(p for p in evidence if p.id == source.citation.passage_id)
     lost: list[Quote] = []
     for start, end in sentences(passage.text):
         if start < source.citation.end:
