@@ -147,10 +147,16 @@ CREATE TABLE notes (
 CREATE INDEX notes_passage ON notes (passage_id);
 """
 
+# Notes lie in folders; one with an owner is seen in that browser only.
+M005_FOLDERS = """
+ALTER TABLE notes ADD COLUMN folder TEXT NOT NULL DEFAULT '';
+ALTER TABLE notes ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+"""
+
 # A look-up goes on as long as no more than this passes between its questions.
 SAME_LOOKUP_SECONDS = 30 * 60
 
-MIGRATIONS = (M001_BOOKS, M002_DESK)
+MIGRATIONS = (M001_BOOKS, M002_DESK, M005_FOLDERS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -212,13 +218,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A slip of paper on a passage (付箋), seen by everybody; `name` is empty when not given."""
+    """A slip of paper on a passage (付箋). `name` and `folder` are empty when not given.
+
+    `owner` is the browser that alone sees it; empty where everybody does.
+    """
 
     id: int
     written_at: float
     passage_id: str
     text: str
     name: str
+    folder: str
+    owner: str
 
 
 class Ledger:
@@ -811,36 +822,82 @@ class Ledger:
         ).fetchall()
         return {str(row["passage_id"]): int(row["n"]) for row in rows}
 
-    def add_note(self, passage_id: str, text: str, name: str = "") -> int:
+    def add_note(
+        self, passage_id: str, text: str, name: str = "", *, folder: str = "", owner: str = ""
+    ) -> int:
         """Puts a note on a passage; raises NotFound for an unknown passage."""
         self.passage(passage_id)
-        with self._writing() as db:
+        with self._writing(books=False) as db:
             cursor = db.execute(
-                "INSERT INTO notes (written_at, passage_id, text, name) VALUES (?, ?, ?, ?)",
-                (time.time(), passage_id, text, name),
+                "INSERT INTO notes (written_at, passage_id, text, name, folder, owner)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (time.time(), passage_id, text, name, folder, owner),
             )
             return int(cursor.lastrowid or 0)
 
-    def remove_note(self, note: int) -> None:
-        """Takes a note off its passage; one that is gone already changes nothing."""
-        with self._writing() as db:
-            db.execute("DELETE FROM notes WHERE id = ?", (note,))
+    def change_note(self, note: int, *, folder: str, owner: str, reader: str = "") -> None:
+        """Moves a note to a folder, and shares it (`owner` empty) or keeps it to one browser.
 
-    def notes(self, passage_ids: Sequence[str]) -> dict[str, list[Note]]:
-        """The notes on these passages, oldest first, by passage."""
+        Raises NotFound for a note that `reader` does not see.
+        """
+        with self._writing(books=False) as db:
+            changed = db.execute(
+                "UPDATE notes SET folder = ?, owner = ? WHERE id = ? AND owner IN ('', ?)",
+                (folder, owner, note, reader),
+            )
+            if not changed.rowcount:
+                raise NotFound(
+                    f"付箋 {note} はありません。", hint="付箋の一覧を開き直してください。"
+                )
+
+    def remove_note(self, note: int, reader: str = "") -> None:
+        """Takes a note that `reader` sees off its passage; one that is gone changes nothing."""
+        with self._writing(books=False) as db:
+            db.execute("DELETE FROM notes WHERE id = ? AND owner IN ('', ?)", (note, reader))
+
+    def notes(self, passage_ids: Sequence[str], reader: str = "") -> dict[str, list[Note]]:
+        """The notes on these passages that `reader` sees, oldest first, by passage."""
         marks = ", ".join("?" * len(passage_ids))
         rows = self._db.execute(
-            f"SELECT * FROM notes WHERE passage_id IN ({marks}) ORDER BY id", tuple(passage_ids)
+            f"SELECT * FROM notes WHERE owner IN ('', ?) AND passage_id IN ({marks}) ORDER BY id",
+            (reader, *passage_ids),
         ).fetchall()
         found: dict[str, list[Note]] = {}
         for row in rows:
             found.setdefault(str(row["passage_id"]), []).append(Note(**dict(row)))
         return found
 
-    def all_notes(self, limit: int = 500) -> list[Note]:
-        """The latest notes, newest first."""
-        rows = self._db.execute("SELECT * FROM notes ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+    def all_notes(
+        self, reader: str = "", *, containing: str = "", folder: str | None = None, limit: int = 500
+    ) -> list[Note]:
+        """The latest notes that `reader` sees, newest first; of all folders unless one is given."""
+        rows = self._db.execute(
+            "SELECT * FROM notes WHERE owner IN ('', ?) AND instr(text, ?)"
+            " AND (? IS NULL OR folder = ?) ORDER BY id DESC LIMIT ?",
+            (reader, containing, folder, folder, limit),
+        ).fetchall()
         return [Note(**dict(row)) for row in rows]
+
+    def folders(self, reader: str = "") -> dict[str, int]:
+        """How many notes that `reader` sees lie in each folder, by name; '' holds the rest."""
+        rows = self._db.execute(
+            "SELECT folder, count(*) AS n FROM notes WHERE owner IN ('', ?)"
+            " GROUP BY folder ORDER BY folder",
+            (reader,),
+        ).fetchall()
+        return {str(row["folder"]): int(row["n"]) for row in rows}
+
+    def asked_like(self, words: Sequence[str], limit: int = 200) -> list[str]:
+        """Questions answered before that hold one of these words, each once, the latest first."""
+        if not words:
+            return []
+        like = " OR ".join(["instr(query, ?)"] * len(words))
+        rows = self._db.execute(
+            f"SELECT query FROM questions WHERE answered AND kind = 'ask' AND ({like})"
+            " GROUP BY query ORDER BY max(id) DESC LIMIT ?",
+            (*words, limit),
+        ).fetchall()
+        return [str(row["query"]) for row in rows]
 
 
 def _dump(value: Any) -> str:

@@ -3,7 +3,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from app.core.book import Book, Box, Line, Page, Passage, Ruby
+from app.core.errors import NotFound
 from app.core.ledger import M001_BOOKS, Ledger
 
 LINES = (
@@ -46,4 +49,34 @@ def test_a_revised_description_is_kept(tmp_path: Path) -> None:
     ledger.revise_book(Book("b", "新しい書名", "elsewhere.pdf", edition="第2版"))
     found = ledger.book("b")
     assert (found.title, found.edition, found.source_file) == ("新しい書名", "第2版", "b.pdf")
+    ledger.close()
+
+
+def test_a_note_of_ones_own_is_seen_and_moved_by_nobody_else(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    generation = ledger.begin_generation("b", "hash")
+    ledger.write_generation(generation, [Page(0, LINES)], [Passage("b-1", "b", 0, "第1条")])
+    ledger.publish(generation, Book("b", "本", "b.pdf", pages=1, passages=1))
+    shared = ledger.add_note("b-1", "みなへ", folder="渉外")
+    own = ledger.add_note("b-1", "自分へ", owner="me")
+    assert [note.text for note in ledger.notes(["b-1"], "me")["b-1"]] == ["みなへ", "自分へ"]
+    assert [note.text for note in ledger.notes(["b-1"], "other")["b-1"]] == ["みなへ"]
+    assert [note.id for note in ledger.all_notes("me", folder="")] == [own]
+    assert [note.id for note in ledger.all_notes("me", containing="みな")] == [shared]
+    assert ledger.folders("me") == {"": 1, "渉外": 1}
+    assert ledger.folders() == {"渉外": 1}
+    with pytest.raises(NotFound):
+        ledger.change_note(own, folder="渉外", owner="", reader="other")
+    ledger.remove_note(own, "other")
+    ledger.change_note(own, folder="渉外", owner="", reader="me")
+    assert len(ledger.all_notes()) == 2
+    ledger.close()
+
+
+def test_questions_answered_before_are_found_by_their_words(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for query, answered in (("離婚の届出", True), ("離婚の届出", True), ("離婚の費用", False)):
+        ledger.log_question("ask", query, [], 1.0, answered)
+    assert ledger.asked_like(["離婚", "氏"]) == ["離婚の届出"]
+    assert ledger.asked_like([]) == []
     ledger.close()
