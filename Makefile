@@ -35,7 +35,7 @@ run: $(VENV)/installed ## 見本の本を登録して http://127.0.0.1:8000 で�
 
 .PHONY: test
 test: lint ## すべての検査とテストを行う (.ci/run と同じ)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 .PHONY: lint
 lint: $(VENV)/installed-dev ## 書式・静的検査・型・依存の向きを検査する
