@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from app.core import lexical
 from app.core.book import Book, Passage, content_id
+from app.core.errors import BadRequest, Conflict
 from app.core.ledger import Ledger
 from app.core.store import Point, Sparse, Store, Where
 from ingest.editions import successors
@@ -91,22 +92,73 @@ class Shelf:
         with self.writing:
             marks = self._marks({**self.ledger.books(), book.id: book})
             self.ledger.revise_book(book, successors=marks)
-            found = list(self.ledger.passages_of(book.id))
-            if found:
-                passages = [passage for _, passage in found]
-                vectors = [lexical.encode_passage(passage, book.title) for passage in passages]
-                for points in _points(book, found[0][0], passages, vectors, self.encode):
-                    self.store.upsert(points)
+            generation = self.ledger.live_generations()[book.id]
+            self._write_points(book, generation, self.ledger.passages_in(generation))
         return self.ledger.book(book.id)
 
-    def remove(self, book_id: str) -> Book:
-        """Takes a book off the shelf; raises NotFound."""
+    def _write_points(self, book: Book, generation: int, passages: Sequence[Passage]) -> None:
+        vectors = [lexical.encode_passage(passage, book.title) for passage in passages]
+        for points in _points(book, generation, passages, vectors, self.encode):
+            self.store.upsert(points)
+
+    def remove(self, book_id: str, *, keep: bool = False) -> Book:
+        """Takes a book off the shelf; raises NotFound. With `keep` it is set aside, to be put back."""
         with self.writing:
             rest = {id_: book for id_, book in self.ledger.books().items() if id_ != book_id}
-            book = self.ledger.remove_book(book_id, successors=self._marks(rest))
+            book = self.ledger.remove_book(book_id, successors=self._marks(rest), keep=keep)
             self._clear()
             self._drop_originals()
         return book
+
+    def put_back(self, book_id: str) -> Book:
+        """Shows a book that was set aside again; raises NotFound, or Conflict where its file came anew."""
+        with self.writing:
+            item = self.ledger.aside(book_id)
+            if there := self.ledger.book_with(sha256=item.sha256):
+                raise Conflict(
+                    f"同じファイルの本「{there[0].title}」がすでに書棚にあります。",
+                    hint="その本を使うか、外してから戻してください。",
+                )
+            self.ledger.begin_return(book_id)
+            self._write_points(item.book, item.generation, self.ledger.passages_in(item.generation))
+            book = replace(item.book, superseded_by="")
+            self.ledger.put_back(
+                item, successors=self._marks({**self.ledger.books(), book_id: book})
+            )
+        return self.ledger.book(book_id)
+
+    def discard(self, book_id: str) -> Book:
+        """Deletes a book that was set aside, with its file, for good; raises NotFound."""
+        with self.writing:
+            book = self.ledger.aside(book_id).book
+            self.ledger.discard(book_id)
+            self._clear()
+            self._drop_originals()
+        return book
+
+    def state_edition(self, book_id: str, superseded_by: str | None) -> None:
+        """Keeps which book supersedes another as an administrator states it ('' for none).
+
+        None lets titles and dates tell again. Raises NotFound, or BadRequest for a circle.
+        """
+        with self.writing:
+            self.ledger.book(book_id)
+            if superseded_by:
+                self._check_no_circle(book_id, superseded_by)
+            self.ledger.state_edition(book_id, superseded_by)
+            for old_id, new_id in self._marks(self.ledger.books()).items():
+                self.ledger.supersede(old_id, new_id)
+
+    def _check_no_circle(self, book_id: str, superseded_by: str) -> None:
+        later = superseded_by
+        while later:
+            if later == book_id:
+                raise BadRequest(
+                    "版の順が輪になります。",
+                    hint="新しいほうの本の「次の版」を先に直してください。",
+                    field="superseded_by",
+                )
+            later = self.ledger.book(later).superseded_by
 
     def original(self, book_id: str) -> Path:
         """The kept file a book was read from; raises NotFound for an unknown book."""
@@ -124,7 +176,12 @@ class Shelf:
 
     def _marks(self, books: Mapping[str, Book]) -> dict[str, str]:
         """Which books' marks as superseded change, with their successors, once these are on the shelf."""
-        found = successors(books.values())
+        stated = self.ledger.stated_editions().items()
+        found = successors(books.values()) | {
+            old_id: new_id
+            for old_id, new_id in stated
+            if old_id in books and (not new_id or new_id in books)
+        }
         return {id_: found[id_] for id_, book in books.items() if book.superseded_by != found[id_]}
 
     def _clear(self) -> None:

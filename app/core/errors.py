@@ -66,6 +66,13 @@ class Forbidden(ShioriError):
     status = 403
 
 
+class Conflict(ShioriError):
+    """What is asked for was overtaken by something else that was done."""
+
+    code = "conflict"
+    status = 409
+
+
 class SettingsError(ShioriError):
     """A setting is unknown or has a value that cannot be used."""
 

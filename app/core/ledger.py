@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,33 @@ CREATE TABLE notes (
 CREATE INDEX notes_passage ON notes (passage_id);
 """
 
+# Books taken off the shelf, editions as stated by hand, versions of the site's tables, deeds.
+M003_LIBRARY = """
+CREATE TABLE set_aside (
+    id TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL REFERENCES generations (id),
+    sha256 TEXT NOT NULL,
+    book TEXT NOT NULL,
+    removed_at REAL NOT NULL,
+    indexed INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE stated_editions (book_id TEXT PRIMARY KEY, superseded_by TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE table_versions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    saved_at REAL NOT NULL,
+    name TEXT NOT NULL,
+    content TEXT NOT NULL
+);
+CREATE TABLE deeds (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    done_at REAL NOT NULL,
+    who TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+"""
+
 # Notes lie in folders; one with an owner is seen in that browser only.
 M005_FOLDERS = """
 ALTER TABLE notes ADD COLUMN folder TEXT NOT NULL DEFAULT '';
@@ -156,7 +183,7 @@ ALTER TABLE notes ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 # A look-up goes on as long as no more than this passes between its questions.
 SAME_LOOKUP_SECONDS = 30 * 60
 
-MIGRATIONS = (M001_BOOKS, M002_DESK, M005_FOLDERS)
+MIGRATIONS = (M001_BOOKS, M002_DESK, M003_LIBRARY, M005_FOLDERS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -230,6 +257,38 @@ class Note:
     name: str
     folder: str
     owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A book taken off the shelf that can be put back: its pages, passages and file are kept."""
+
+    book: Book
+    generation: int
+    sha256: str
+    removed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """The site's own glossary or table of law changes as it was saved; `content` is the file's text."""
+
+    id: int
+    saved_at: float
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an administrator did, from which machine (`who`), to which book or table."""
+
+    id: int
+    done_at: float
+    who: str
+    action: str
+    subject: str
+    detail: str
 
 
 class Ledger:
@@ -389,38 +448,35 @@ class Ledger:
             ).fetchone()
             db.execute(
                 "INSERT OR REPLACE INTO books VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    book.id,
-                    generation,
-                    sha256,
-                    book.title,
-                    book.source_file,
-                    book.edition,
-                    book.shelf,
-                    book.authors,
-                    book.publisher,
-                    book.published,
-                    book.isbn,
-                    book.as_of,
-                    book.pages,
-                    book.passages,
-                    book.superseded_by,
-                ),
+                (book.id, generation, sha256, *_described(book), book.superseded_by),
             )
+            # Put on the shelf again from its file, a book is no longer aside.
+            db.execute("DELETE FROM set_aside WHERE id = ?", (book.id,))
             _mark(db, successors or {})
 
     def hidden(self) -> tuple[int, ...]:
         """Generations that no search may show: those still building and those retired."""
         # Never remembered: a memory would be stale for the moment between a publication's
         # commit and the next line of its thread, and a search then miss the book.
-        rows = self._db.execute("SELECT id FROM generations WHERE state != 'live' ORDER BY id")
+        rows = self._db.execute(
+            "SELECT id FROM generations WHERE state != 'live'"
+            " AND id NOT IN (SELECT generation FROM set_aside WHERE NOT indexed) ORDER BY id"
+        )
         return tuple(int(row["id"]) for row in rows)
 
     def forget_generations(self, generations: Sequence[int]) -> None:
-        """Deletes the rows of generations that are not live; call it once their vectors are gone."""
+        """Deletes the rows of generations that are not live; call it once their vectors are gone.
+
+        Those of books set aside are kept.
+        """
         with self._writing() as db:
             db.executemany(
-                "DELETE FROM generations WHERE id = ? AND state != 'live'",
+                "UPDATE set_aside SET indexed = 0 WHERE generation = ?",
+                ((generation,) for generation in generations),
+            )
+            db.executemany(
+                "DELETE FROM generations WHERE id = ? AND state != 'live'"
+                " AND id NOT IN (SELECT generation FROM set_aside)",
                 ((generation,) for generation in generations),
             )
 
@@ -465,13 +521,29 @@ class Ledger:
         return str(row["sha256"])
 
     def fingerprints(self) -> set[str]:
-        """The hashes of all files that books on the shelf were read from."""
-        return {str(row["sha256"]) for row in self._db.execute("SELECT sha256 FROM books")}
+        """The hashes of all files that books on the shelf, or set aside, were read from."""
+        rows = self._db.execute("SELECT sha256 FROM books UNION SELECT sha256 FROM set_aside")
+        return {str(row["sha256"]) for row in rows}
 
-    def remove_book(self, book_id: str, *, successors: Mapping[str, str] | None = None) -> Book:
-        """Takes a book off the shelf in one transaction; its vectors are cleared away afterwards."""
+    def remove_book(
+        self,
+        book_id: str,
+        *,
+        successors: Mapping[str, str] | None = None,
+        keep: bool = False,
+    ) -> Book:
+        """Takes a book off the shelf in one transaction; its vectors are cleared away afterwards.
+
+        With `keep` it is set aside: its pages and passages stay, to be put back.
+        """
         book = self.book(book_id)
         with self._writing() as db:
+            if keep:
+                db.execute(
+                    "INSERT OR REPLACE INTO set_aside"
+                    " SELECT id, generation, sha256, ?, ?, 1 FROM books WHERE id = ?",
+                    (_dump(asdict(book)), time.time(), book_id),
+                )
             db.execute("DELETE FROM books WHERE id = ?", (book_id,))
             db.execute(
                 "UPDATE generations SET state = 'retired' WHERE book_id = ? AND state = 'live'",
@@ -480,6 +552,67 @@ class Ledger:
             db.execute("UPDATE books SET superseded_by = '' WHERE superseded_by = ?", (book_id,))
             _mark(db, successors or {})
         return book
+
+    def set_aside(self) -> list[SetAside]:
+        """The books taken off the shelf that can be put back, the latest first."""
+        rows = self._db.execute("SELECT * FROM set_aside ORDER BY removed_at DESC, id").fetchall()
+        return [
+            SetAside(
+                Book(**json.loads(row["book"])),
+                int(row["generation"]),
+                str(row["sha256"]),
+                float(row["removed_at"]),
+            )
+            for row in rows
+        ]
+
+    def aside(self, book_id: str) -> SetAside:
+        """One book set aside; raises NotFound."""
+        found = next((item for item in self.set_aside() if item.book.id == book_id), None)
+        if found is None:
+            raise NotFound(
+                f"外した本 {book_id} はありません。",
+                hint="すでに戻されたか、消されています。書棚の画面を開き直してください。",
+                field="book_id",
+            )
+        return found
+
+    def begin_return(self, book_id: str) -> None:
+        """Notes that the vectors of a book set aside are being written again."""
+        with self._writing() as db:
+            db.execute("UPDATE set_aside SET indexed = 1 WHERE id = ?", (book_id,))
+
+    def put_back(self, item: SetAside, *, successors: Mapping[str, str] | None = None) -> None:
+        """Shows a book set aside on the shelf again, in one transaction."""
+        book = item.book
+        values = (book.id, item.generation, item.sha256, *_described(book))
+        with self._writing() as db:
+            db.execute("DELETE FROM set_aside WHERE id = ?", (book.id,))
+            db.execute("UPDATE generations SET state = 'live' WHERE id = ?", (item.generation,))
+            db.execute(
+                f"INSERT INTO books VALUES ({', '.join('?' * (len(values) + 1))})", (*values, "")
+            )
+            _mark(db, successors or {})
+
+    def discard(self, book_id: str) -> None:
+        """Lets a book set aside go; its generation is cleared away afterwards."""
+        with self._writing() as db:
+            db.execute("DELETE FROM set_aside WHERE id = ?", (book_id,))
+
+    def state_edition(self, book_id: str, superseded_by: str | None) -> None:
+        """Keeps which edition supersedes a book as an administrator states it: '' for none.
+
+        None takes the statement back: titles and dates tell again.
+        """
+        with self._writing() as db:
+            db.execute("DELETE FROM stated_editions WHERE book_id = ?", (book_id,))
+            if superseded_by is not None:
+                db.execute("INSERT INTO stated_editions VALUES (?, ?)", (book_id, superseded_by))
+
+    def stated_editions(self) -> dict[str, str]:
+        """What administrators stated of editions: a book's id and that of the one that supersedes it."""
+        rows = self._db.execute("SELECT * FROM stated_editions").fetchall()
+        return {str(row["book_id"]): str(row["superseded_by"]) for row in rows}
 
     def revise_book(self, book: Book, *, successors: Mapping[str, str] | None = None) -> None:
         """Keeps a book's changed description: title, edition, shelf, people, dates, ISBN."""
@@ -606,6 +739,15 @@ class Ledger:
         )
         for row in rows:
             yield int(row["generation"]), _passage(row)
+
+    def passages_in(self, generation: int) -> list[Passage]:
+        """The passages of one generation in order, live or not."""
+        rows = self._db.execute(
+            "SELECT p.*, g.book_id FROM passages p JOIN generations g ON g.id = p.generation"
+            " WHERE g.id = ? ORDER BY p.ordinal",
+            (generation,),
+        ).fetchall()
+        return [_passage(row) for row in rows]
 
     def neighbours(self, passage: Passage, distance: int = 1) -> list[Passage]:
         """The passages before and after one in its book, itself left out, in order."""
@@ -899,6 +1041,37 @@ class Ledger:
         ).fetchall()
         return [str(row["query"]) for row in rows]
 
+    # -- the library desk: tables of the site, deeds -----------------------------
+
+    def keep_table(self, name: str, content: str) -> int:
+        """Keeps a version of one of the site's own tables; returns its number."""
+        with self._writing(books=False) as db:
+            cursor = db.execute(
+                "INSERT INTO table_versions (saved_at, name, content) VALUES (?, ?, ?)",
+                (time.time(), name, content),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def table_versions(self, name: str, limit: int = 50) -> list[TableVersion]:
+        """The latest versions of one of the site's own tables, newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM table_versions WHERE name = ? ORDER BY id DESC LIMIT ?", (name, limit)
+        ).fetchall()
+        return [TableVersion(**dict(row)) for row in rows]
+
+    def note_deed(self, who: str, action: str, subject: str = "", detail: str = "") -> None:
+        """Notes what an administrator did."""
+        with self._writing(books=False) as db:
+            db.execute(
+                "INSERT INTO deeds (done_at, who, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
+                (time.time(), who, action, subject, detail),
+            )
+
+    def deeds(self, limit: int = 500) -> list[Deed]:
+        """The latest deeds of administrators, newest first."""
+        rows = self._db.execute("SELECT * FROM deeds ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+        return [Deed(**dict(row)) for row in rows]
+
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -979,6 +1152,23 @@ def _book(row: sqlite3.Row) -> Book:
     values = dict(row)
     del values["generation"], values["sha256"]
     return Book(**values)
+
+
+def _described(book: Book) -> tuple[str | int, ...]:
+    """A book's columns between the hash of its file and the mark of its successor."""
+    return (
+        book.title,
+        book.source_file,
+        book.edition,
+        book.shelf,
+        book.authors,
+        book.publisher,
+        book.published,
+        book.isbn,
+        book.as_of,
+        book.pages,
+        book.passages,
+    )
 
 
 def _mark(db: sqlite3.Connection, successors: Mapping[str, str]) -> None:
