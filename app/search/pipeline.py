@@ -16,6 +16,7 @@ from app.core.ledger import Ledger
 from app.core.lexical import WORDS, encode_query
 from app.core.store import Leg, Where
 from app.search import known
+from app.search.acts import ACTS, is_about
 from app.search.current import Current
 from app.search.group import grouped
 from app.search.question import Question, understand
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 MAX_K = 200
 # Enough beyond what is shown for links to be followed.
 _POOL = 60
+# The engine does not know what a passage is about: more is fetched, and the rest left out.
+_POOL_OF_ACTS = 300
 # How often a search is run again because a book was replaced meanwhile.
 _ATTEMPTS = 5
 
@@ -37,7 +40,8 @@ class Filters:
 
     `as_of` is an ISO date: only editions published by then, and not yet superseded then.
     `citing` are references as written (民法772条): only passages that cite one of them.
-    `ignore` are words of the question whose glossary terms are not searched.
+    `acts` are kinds of notification (`app.search.acts.ACTS`). `ignore` are words of the
+    question whose glossary terms are not searched.
     """
 
     books: tuple[str, ...] = ()
@@ -45,6 +49,7 @@ class Filters:
     editions: tuple[str, ...] = ()
     as_of: str = ""
     citing: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
 
@@ -104,7 +109,11 @@ class Searcher:
                 f"件数 k={k} は使えません。", hint=f"1から{MAX_K}までにしてください。", field="k"
             )
         question = understand(text, self._glossary, self._max_chars, filters.ignore)
-        candidates, notices = self._settled(question, filters, max(_POOL, k))
+        _check_acts(filters.acts)
+        limit = max(_POOL_OF_ACTS if filters.acts else _POOL, k)
+        candidates, notices = self._settled(question, filters, limit)
+        if filters.acts:
+            candidates = [item for item in candidates if is_about(item.passage, filters.acts)]
         if candidates:
             candidates = self._judged(question, candidates, notices)
         hits = tuple(self._shown(candidates, k))
@@ -235,6 +244,16 @@ def valid_books(books: Mapping[str, Book], date: str) -> set[str]:
 def _published_by(book: Book, day: str) -> bool:
     # A date known to the month or year (2024-03) compares as the start of it.
     return (book.published or book.as_of) <= day
+
+
+def _check_acts(acts: Sequence[str]) -> None:
+    for act in acts:
+        if act not in ACTS:
+            raise BadRequest(
+                f"届出の種類「{act}」はありません。",
+                hint=f"{'、'.join(ACTS)} のどれかにしてください。",
+                field="acts",
+            )
 
 
 def _cited_ids(written: Sequence[str]) -> list[str]:
