@@ -65,6 +65,9 @@ _MONTH_DAY = re.compile(rf"(?P<month>{NUMBER}) ?月 ?(?P<day>{NUMBER}) ?日")
 _ARTICLE = re.compile(rf"第? ?(?P<n>{NUMBER}) ?条(?P<branch>(?:[のノ]{NUMBER})*)")
 _AMOUNT = re.compile(rf"(?P<n>{NUMBER}(?:[.,][0-9]+)*(?:[万億千][0-9]*)?) ?(?P<unit>{_UNIT})?")
 _NUMERAL = re.compile(rf"{NUMBER}(?:[万億][0-9{KANJI_NUMERALS}]*)?")
+_DIGITS = re.compile("[0-9]+")
+# Characters before and after a numeral by which it is known again in another sentence.
+_BEFORE, _AFTER = 3, 1
 # 一般, 第三者, 十分 are words, no numbers.
 _WORDS = re.compile(
     "一般|一部(?!を添)|一切|一定|一方|一応|一時|一旦|一律|一致|一緒|一体|一身|唯一|同一|統一|単一|画一|万一|随一"
@@ -104,6 +107,19 @@ def level(text: str) -> str:
             parts += (folded[at:start], shown)
             at = end
     return "".join((*parts, folded[at:]))
+
+
+def numbers_in_place(text: str) -> Iterator[tuple[tuple[str, str], str]]:
+    """Each numeral of a text with the characters around it: ((日から, か), 3).
+
+    Numerals of a list (第三条、第五条) have no place of their own and are left out.
+    """
+    folded = fold(text)
+    plain = _NUMERAL.sub(lambda match: _arabic(match[0]), folded)
+    for match in _DIGITS.finditer(plain):
+        before = plain[max(0, match.start() - _BEFORE) : match.start()]
+        if len(before) == _BEFORE and "、" not in before:
+            yield (before, plain[match.end() : match.end() + _AFTER]), match[0]
 
 
 def _rest_of(match: re.Match[str]) -> str:

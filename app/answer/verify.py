@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Literal
 
 from app.answer.answer import Quote
-from app.answer.facts import Amount, Date, Facts, facts, level
+from app.answer.facts import Amount, Date, Facts, facts, level, numbers_in_place
 from app.core.book import Citation, Passage
 from app.core.glossary import Glossary
 from app.core.japanese import Token, bigrams, sentences, tokens
@@ -30,12 +30,22 @@ UNRELATED = 0.35
 
 # Predicates speak of the same thing when this share of the words before them agrees.
 _SAME_MATTER = 0.4
+# A claim this close to its source sentence is held against that sentence alone, predicate by
+# predicate, where this share of the words before agrees.
+_CLOSE = 0.85
+_SAME_WORDS = 0.75
 _ALIKE = 0.85
 
 # Character pairs of a claim that is too short to be measured by them alone.
 _SHORT = 12
 
 _PROVISO = re.compile(r"[\s　]*(?:ただし|但し|もつとも|もっとも|この限りでない)")
+# An exception may stand further down, and in words of its own.
+_EXCEPTION = re.compile(
+    r"[\s　・]*(?:例外|【(?:例外|注意|ただし書)】|なお、[^。]*(?:を除|限りで(?:は)?な|例外))"
+    r"|前項(?:本文)?の規定は、[^。]*適用しない|前項(?:本文)?の規定にかかわらず"
+)
+_MOST_LIMITS = 3
 _QUESTION = re.compile(r"か[。．]?$|[？?]$")
 _MARK = re.compile(
     r"^[\s　]*(?:答|回答|【[^】]*】|・|[（(]?[0-9０-９一二三四五六七八九十]{1,2}[)）．.、　\s])"
@@ -99,7 +109,9 @@ class Verifier:
         limits = _lost_limits(claim, source, home)
         said = facts(claim)
         own = [_known(text, passage) for text, passage in zip(texts, evidence, strict=True)]
-        hard = [*_facts_failures(said, own, question)]
+        hard = [*_facts_failures(said, own, question), *_misplaced_numbers(claim, source.text)]
+        if support >= _CLOSE and not hard:
+            hard += _polarity_failures(said, [facts(source.text)], _SAME_WORDS, 1.0)
         if related < UNRELATED:
             hard.append("引用された箇所に、この文に当たる記述がありません。")
         if hard:
@@ -187,7 +199,7 @@ def _facts_failures(claim: Facts, evidence: Sequence[Facts], question: str) -> I
         failure = _amount_failure(amount, amounts, dates, numbers)
         if failure:
             yield failure
-    yield from _polarity_failures(claim, evidence)
+    yield from _polarity_failures(claim, evidence, _SAME_MATTER, _ALIKE)
 
 
 def _far_amounts(claim: Facts, windows: Sequence[str]) -> Iterable[str]:
@@ -253,16 +265,34 @@ def _same_date(claim: Date, known: Date) -> bool:
     return all(mine is None or mine == theirs for mine, theirs in zip(claim, known, strict=True))
 
 
-def _polarity_failures(claim: Facts, evidence: Sequence[Facts]) -> Iterable[str]:
+def _misplaced_numbers(claim: str, source: str) -> Iterable[str]:
+    """Numbers that stand in the source's own words, where the source has others."""
+    there: dict[tuple[str, str], set[str]] = {}
+    for place, number in numbers_in_place(source):
+        there.setdefault(place, set()).add(number)
+    for place, number in numbers_in_place(claim):
+        if place in there and number not in there[place]:
+            before, after = place
+            yield f"「{before}{number}{after}」の数が根拠と違います。"
+
+
+def _polarity_failures(
+    claim: Facts, evidence: Sequence[Facts], least: float, slack: float
+) -> Iterable[str]:
+    """Predicates turned round: those of the evidence on the same words all say the opposite.
+
+    `least` is the share of the words before that must agree, `slack` the share of the best
+    agreement down to which predicates count as being on the same words.
+    """
     known = [predicate for each in evidence for predicate in each.predicates]
     for said in claim.predicates:
         scored = [
             (len(said.before & other.before) / (len(said.before) or 1), other) for other in known
         ]
         best = max((score for score, _ in scored), default=0.0)
-        if best < _SAME_MATTER:
+        if best < least:
             continue
-        matters = [other for score, other in scored if score >= best * _ALIKE]
+        matters = [other for score, other in scored if score >= best * slack]
         if any(other.holds == said.holds for other in matters):
             continue
         yield "肯定と否定が根拠と逆です。"
@@ -347,17 +377,17 @@ def _window(source: Quote, passage: Passage) -> str:
 
 
 def _lost_limits(claim: str, source: Quote, passage: Passage) -> tuple[Quote, ...]:
-    """Provisos right after the source sentence that the claim does not carry."""
+    """Provisos right after the source sentence, and exceptions below it, that the claim does not carry."""
     lost: list[Quote] = []
+    follows = True
     for start, end in sentences(passage.text):
         if start < source.citation.end:
             continue
         text = passage.text[start:end]
-        if not _PROVISO.match(text):
-            break
-        if _contained(text, claim) < SUPPORTED:
+        follows = follows and bool(_PROVISO.match(text))
+        if (follows or _EXCEPTION.search(text)) and _contained(text, claim) < SUPPORTED:
             lost.append(Quote(text, Citation(passage.id, start, end)))
-    return tuple(lost)
+    return tuple(lost[:_MOST_LIMITS])
 
 
 def _spoken(id_: str) -> str:

@@ -52,6 +52,7 @@ def test_what_the_evidence_says_stands(verifier: Verifier, claim: str) -> None:
         ("離婚の日から6か月以内に届け出ることによって、氏を称することができる。", "6か月"),
         ("離婚の日から三箇月以後に届け出ることによって、氏を称することができる。", "範囲"),
         ("手数料は400円とする。", "400円"),
+        ("この取扱いは、平成二十年四月七日民一第七七号通達による。", "第77号"),
         ("離婚の際に称していた氏を称することができない。", "肯定と否定"),
         ("届書には、離婚の年月日を記載しなくてもよい。", "肯定と否定"),
         ("証人は必要である。", "肯定と否定"),
@@ -86,6 +87,36 @@ def test_a_lost_proviso_is_handed_back(verifier: Verifier) -> None:
     [limit] = verifier.verify(claim, [PASSAGE]).limits
     assert limit.text == "ただし、縁組を伴うときは、この限りでない。"
     assert PASSAGE.text[limit.citation.start : limit.citation.end] == limit.text
+
+
+ARTICLE = Passage(
+    id="p2",
+    book_id="b1",
+    ordinal=1,
+    text=(
+        "２　共有物の分割は、十年を経過したときは、請求することができる。\n"
+        "３　遺産の分割は、請求することができない。\n"
+        "４　前項の規定は、相続人の全員の同意があるときは、適用しない。\n"
+        "５　附則第六条から第八条までの規定は、附則第九条第一項の届出に準用する。"
+    ),
+    section_path=("民法",),
+)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "共有物の分割は、十年を経過したときは、請求することができない。",
+        "附則第六条から第九条までの規定は、附則第九条第一項の届出に準用する。",
+    ],
+)
+def test_what_stands_elsewhere_in_the_passage_does_not_help(verifier: Verifier, claim: str) -> None:
+    assert verifier.verify(claim, [ARTICLE]).status == "dropped"
+
+
+def test_an_exception_below_is_handed_back(verifier: Verifier) -> None:
+    [limit] = verifier.verify("遺産の分割は、請求することができない。", [ARTICLE]).limits
+    assert limit.text.endswith("適用しない。")
 
 
 def test_the_source_is_an_exact_span(verifier: Verifier) -> None:
