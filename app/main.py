@@ -40,6 +40,7 @@ from app.core.lawchanges import LawChanges
 from app.core.ledger import Ledger
 from app.core.settings import Settings
 from app.core.store import LAYOUT, Schema, Store
+from app.core.tables import SiteTable
 from app.search import rerank, weights
 from app.search.current import Current, Index
 from app.search.pipeline import Searcher
@@ -109,8 +110,14 @@ class Shiori:
         try:
             self.ledger = Ledger(self.datadir.ledger)
             opened.callback(self.ledger.close)
-            words = glossary.load_cached((glossary.SHIPPED, *settings.glossary), self.datadir.cache)
-            self._changes = lawchanges.load((lawchanges.SHIPPED, *settings.law_changes))
+            self.site_glossary, self.site_changes = site_tables(settings)
+            words = glossary.load_cached(
+                (glossary.SHIPPED, *settings.glossary, *_there(self.site_glossary.path)),
+                self.datadir.cache,
+            )
+            self.changes = lawchanges.load(
+                (lawchanges.SHIPPED, *settings.law_changes, *_there(self.site_changes.path))
+            )
             known = self._known_spec()
             # Whatever model there is takes its place once it is loaded; without books that is quick.
             self.spec = known or IndexSpec("1", lexical.ENCODING, "", 0)
@@ -176,8 +183,10 @@ class Shiori:
             )
         return Answerer(self.searcher, writer=writer)
 
-    def searcher_with(self, legs: Weights, words: Glossary) -> Searcher:
-        """A searcher of this shelf with leg weights and a glossary of the caller's choice."""
+    def searcher_with(
+        self, legs: Weights, words: Glossary, changes: LawChanges | None = None
+    ) -> Searcher:
+        """A searcher of this shelf with leg weights, glossary and law changes of the caller's choice."""
         return Searcher(
             self.ledger,
             self._current,
@@ -186,10 +195,19 @@ class Shiori:
             rerank_candidates=self.settings.rerank_candidates,
             weights=legs,
             question_max_chars=self.settings.question_max_chars,
-            warnings=partial(_warn, self._changes),
+            warnings=partial(_warn, changes or self.changes),
         )
 
     # -- what the faces call ----------------------------------------------------
+    def use_tables(
+        self, *, words: Glossary | None = None, changes: LawChanges | None = None
+    ) -> None:
+        """Answers by another glossary, or other law changes, from the next question on."""
+        self.glossary = words or self.glossary
+        self.changes = changes or self.changes
+        self.searcher = self.searcher_with(self.searcher.weights, self.glossary)
+        self.answerer = self.answerer_with(self._llm)
+
 
     def add(
         self,
@@ -350,7 +368,7 @@ class Shiori:
                 model is not None and self.spec.model != model.name
             )
             if stale or not complete(self.ledger, self.shelf.store):
-                self._rebuild()
+                self._rebuild(self._on_progress)
             elif model is not None:
                 self._current.switch(Index(self.shelf.store, model))
             self.shelf.encode = model.encode_documents if model else None
@@ -387,12 +405,18 @@ class Shiori:
             self.message += f"{error.message} 並べ替えずに動いています。"
             log.error("reranker unavailable", extra={"error": error.message})
 
-    def rebuild(self) -> None:
-        """Builds a new index from the ledger beside the old one, then switches to it."""
-        with self.shelf.writing:
-            self._rebuild()
+    def rebuild(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Builds a new index from the ledger beside the old one, then switches to it.
 
-    def _rebuild(self) -> None:
+        `on_progress` hears of books done and books in all. Raises NotReady where the
+        product is closed meanwhile.
+        """
+        if self._background is not None:
+            self._background.join()  # which may be building one already
+        with self.shelf.writing:
+            self._rebuild(on_progress or self._on_progress)
+
+    def _rebuild(self, on_progress: Callable[[int, int], None]) -> None:
         model = self._dense
         spec = IndexSpec(
             str(int(self.spec.name) + 1),
@@ -404,7 +428,7 @@ class Shiori:
         self._doom(spec)
         store = self._open_store(spec, fresh=True)
         try:
-            fill(self.ledger, store, self._encoder(model), self._rebuilt)
+            fill(self.ledger, store, self._encoder(model), partial(self._rebuilt, on_progress))
         except BaseException:
             store.drop()
             raise
@@ -429,9 +453,9 @@ class Shiori:
 
         return encode
 
-    def _rebuilt(self, done: int, total: int) -> None:
+    def _rebuilt(self, on_progress: Callable[[int, int], None], done: int, total: int) -> None:
         self._go_on()
-        self._on_progress(done, total)
+        on_progress(done, total)
 
     def _go_on(self) -> None:
         if self._stopping.is_set():
@@ -471,6 +495,26 @@ def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     import uvicorn
 
     settings = product.settings
+def site_tables(settings: Settings) -> tuple[SiteTable[Glossary], SiteTable[LawChanges]]:
+    """The site's own glossary and law changes in the data directory, above all others."""
+
+    def words(path: Path) -> Glossary:
+        return glossary.load((glossary.SHIPPED, *settings.glossary, path))
+
+    def changes(path: Path) -> LawChanges:
+        return lawchanges.load((lawchanges.SHIPPED, *settings.law_changes, path))
+
+    folder = settings.data_dir
+    return (
+        SiteTable("glossary", folder / "glossary.tsv", glossary.LABELS, words),
+        SiteTable("law_changes", folder / "law_changes.tsv", lawchanges.LABELS, changes),
+    )
+
+
+def _there(path: Path) -> tuple[Path, ...]:
+    return (path,) if path.exists() else ()
+
+
     listening = _listen(settings.host, settings.port)
     token = secrets.token_urlsafe(32)
     app = application(product, token)

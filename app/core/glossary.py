@@ -26,7 +26,14 @@ from app.core.errors import SettingsError
 from app.core.japanese import Token, fold, fold_with_offsets, original_span, tokens
 
 SHIPPED = Path(__file__).parent / "data" / "glossary.tsv"
-COLUMNS = ("topic", "everyday", "professional", "articles", "note")
+LABELS = {
+    "topic": "分類",
+    "everyday": "窓口の言葉",
+    "professional": "専門の言葉",
+    "articles": "条文",
+    "note": "覚え書き",
+}
+COLUMNS = tuple(LABELS)
 
 FORWARD = 1.0
 LOOSE = 0.7
@@ -53,6 +60,13 @@ _AFTER = ("症",)
 _NONE = "無い"
 # What the analyser leaves out and yet changes the matter: くれる, もらう, なる, ない.
 _LEFT_OUT = ("くれ", "もら", "な[るりっろれ]", "な[いくかけ]|ず|ぬ")
+
+
+class BadRow(SettingsError):
+    """A row of a table cannot be used. `line` is its line in the file, `cause` a clause without 。"""
+
+    line = 0
+    cause = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,11 +367,11 @@ def load(paths: Sequence[Path] = (SHIPPED,)) -> Glossary:
             off, entry = _entry(row, path, number)
             if off:
                 if entries.pop(entry.key, None) is None:
-                    raise _bad(path, number, f"止める行「{entry.key[1]}」が見つかりません")
+                    raise bad_row(path, number, f"止める行「{entry.key[1]}」が見つかりません")
                 seen.discard(entry.key)
                 continue
             if entry.key in seen:
-                raise _bad(path, number, f"「{entry.key[0]}／{entry.key[1]}」の行が二つあります")
+                raise bad_row(path, number, f"「{entry.key[0]}／{entry.key[1]}」の行が二つあります")
             seen.add(entry.key)
             earlier = entries.get(entry.key)
             entries[entry.key] = entry if earlier is None else _joined(earlier, entry)
@@ -390,11 +404,11 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[s
         cells = [cell.strip() for cell in line.split("\t")]
         if not header_read:
             if cells != list(columns):
-                raise _bad(path, number, f"見出し行は {'、'.join(columns)} の順にしてください")
+                raise bad_row(path, number, f"見出し行は {'、'.join(columns)} の順にしてください")
             header_read = True
             continue
         if len(cells) > len(columns):
-            raise _bad(path, number, f"列が {len(cells)} あります（{len(columns)} 列まで）")
+            raise bad_row(path, number, f"列が {len(cells)} あります（{len(columns)} 列まで）")
         yield number, cells + [""] * (len(columns) - len(cells))
 
 
@@ -410,17 +424,19 @@ def _entry(row: Sequence[str], path: Path, number: int) -> tuple[bool, Entry]:
     off = everyday.startswith((_OFF, "！"))
     ways = tuple(_ways(everyday[1:] if off else everyday))
     if not topic or not ways:
-        raise _bad(path, number, "topic と everyday は空にできません")
+        raise bad_row(path, number, "topic と everyday は空にできません")
     if any(not phrase for way in ways for phrase in way):
-        raise _bad(path, number, "＋の前後に言葉がありません")
+        raise bad_row(path, number, "＋の前後に言葉がありません")
     entry = Entry(topic, ways, cells_of(professional), cells_of(articles), note)
     if topic == SAME and not off and (not entry.professional or any(len(w) > 1 for w in ways)):
-        raise _bad(path, number, f"{SAME}の行には professional が要り、＋は使えません")
+        raise bad_row(path, number, f"{SAME}の行には professional が要り、＋は使えません")
     if not off and not entry.professional and not entry.articles:
-        raise _bad(path, number, "professional か articles のどちらかが要ります")
+        raise bad_row(path, number, "professional か articles のどちらかが要ります")
     for article in entry.articles:
         if not _ARTICLE.search(article):
-            raise _bad(path, number, f"「{article}」は条文の表記ではありません（例: 民法767条2項）")
+            raise bad_row(
+                path, number, f"「{article}」は条文の表記ではありません（例: 民法767条2項）"
+            )
     return off, entry
 
 
@@ -443,12 +459,15 @@ def _merged(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
     return tuple(dict.fromkeys(first + second))
 
 
-def _bad(path: Path, number: int, cause: str) -> SettingsError:
-    return SettingsError(
+def bad_row(path: Path, number: int, cause: str) -> BadRow:
+    """The error for line `number` of a table."""
+    error = BadRow(
         f"{path} の {number} 行目: {cause}。",
         hint="その行を直してから起動し直してください。書き方はファイルの先頭にあります。",
         field=str(path),
     )
+    error.line, error.cause = number, cause
+    return error
 
 
 def _gaps(folded: str, words: Sequence[Token], at: Sequence[int]) -> list[str]:

@@ -13,13 +13,19 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from app.core.errors import SettingsError
-from app.core.glossary import cells_of, read_table
+from app.core.glossary import bad_row, cells_of, read_table
 from app.core.japanese import fold
 from app.core.references import PRECEDENT, find
 
 SHIPPED = Path(__file__).parent / "data" / "law_changes.tsv"
-COLUMNS = ("effective", "subject", "articles", "keywords", "summary")
+LABELS = {
+    "effective": "施行日",
+    "subject": "改正の名前",
+    "articles": "条文",
+    "keywords": "手がかりの言葉",
+    "summary": "何が変わったか",
+}
+COLUMNS = tuple(LABELS)
 
 _AS_OF = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 
@@ -73,7 +79,7 @@ def load(paths: Sequence[Path] = (SHIPPED,)) -> LawChanges:
             change = _change(row, path, number)
             key = (change.effective, change.subject)
             if key in seen:
-                raise _bad(
+                raise bad_row(
                     path, number, f"「{change.effective} {change.subject}」の行が二つあります"
                 )
             seen.add(key)
@@ -87,18 +93,18 @@ def _change(row: Sequence[str], path: Path, number: int) -> LawChange:
         date.fromisoformat(effective)
     except ValueError as error:
         cause = f"施行日「{effective}」は日付ではありません（例: 2024-04-01）"
-        raise _bad(path, number, cause) from error
+        raise bad_row(path, number, cause) from error
     if not subject or not summary:
-        raise _bad(path, number, "subject と summary は空にできません")
+        raise bad_row(path, number, "subject と summary は空にできません")
     ids: set[str] = set()
     for written in cells_of(articles):
         mentions = find(written)
         if len(mentions) != 1 or not mentions[0].reference.article:
-            raise _bad(path, number, f"「{written}」は条文の表記ではありません（例: 民法772条）")
+            raise bad_row(path, number, f"「{written}」は条文の表記ではありません（例: 民法772条）")
         ids.add(mentions[0].reference.article_id)
     words = tuple(fold(word) for word in cells_of(keywords))
     if not ids and not words:
-        raise _bad(path, number, "articles か keywords のどちらかが要ります")
+        raise bad_row(path, number, "articles か keywords のどちらかが要ります")
     return LawChange(effective, subject, frozenset(ids), words, summary)
 
 
@@ -118,11 +124,3 @@ def _is_article(reference: str) -> bool:
 def _article_id(reference: str) -> str:
     """民法:767:2 → 民法:767."""
     return ":".join(reference.split(":")[:2])
-
-
-def _bad(path: Path, number: int, cause: str) -> SettingsError:
-    return SettingsError(
-        f"{path} の {number} 行目: {cause}。",
-        hint="その行を直してから起動し直してください。書き方はファイルの先頭にあります。",
-        field=str(path),
-    )
