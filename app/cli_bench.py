@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli_eval import DatasetArgument, JsonFile, eval_cli
+from app.cli_eval import JsonFile, eval_cli
 from app.terminal import DataDirOption, err, load_settings, out, stages
 
 if TYPE_CHECKING:
     from app.bench import Bench, Speed
     from app.core.settings import Settings
-    from eval.peers import Vectors
+    from eval.datasets import Dataset
+    from eval.peers import Row, Vectors
 
 LAWS = Path("../shared/data/laws/md")
 
@@ -129,24 +130,47 @@ def _growth(small: Speed, large: Speed) -> Table:
 
 @eval_cli.command("peers")
 def peers(
-    folder: DatasetArgument,
+    folders: Annotated[
+        list[Path], typer.Argument(help="評価データのフォルダー (いくつでも)", metavar="FOLDER...")
+    ],
     limit: Annotated[int, typer.Option(help="尋ねる質問の数 (0ならすべて)")] = 0,
     json_file: JsonFile = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """同じ文書と質問で、他の検索エンジン (txtai、Haystack) と並べて測ります。"""
-    from app import evaluation
     from eval import peers as others
     from eval.datasets import load_dataset
 
     # Loaded before anything is timed.
     importlib.import_module("ingest.pipeline")
     settings = load_settings(data_dir)
-    dataset = others.limited(load_dataset(folder), limit)
     vectors = _vectors(settings)
+    found = []
+    for folder in folders:
+        dataset = others.limited(load_dataset(folder), limit)
+        rows = _beside(dataset, settings, vectors)
+        out.print(_beside_table(dataset, rows))
+        found.append(
+            {
+                "dataset": dataset.name,
+                "queries": len(dataset.judged),
+                "documents": len(dataset.corpus),
+                "model": settings.embed_model,
+                "systems": [asdict(row) for row in rows],
+            }
+        )
+    if json_file is not None:
+        _write_json(json_file, found)
+
+
+def _beside(dataset: Dataset, settings: Settings, vectors: Vectors | None) -> list[Row]:
+    from app import evaluation
+    from eval import peers as others
+
+    own = ("lexical",) if vectors is None else ("lexical", "default")
     rows = []
     with stages() as stage:
-        for config in ("default", "words", "bm25-whitespace", "bm25-bigrams", "bm25-sudachi"):
+        for config in (*own, "words", "bm25-sudachi", "bm25-bigrams", "bm25-whitespace"):
             opened = partial(
                 evaluation.configured, config, dataset, settings, stage(f"{config} 索引")
             )
@@ -161,10 +185,16 @@ def peers(
                 system = f"{name} {'bm25' if shared is None else 'hybrid'}"
                 index = partial(others.indexed, engine, dataset, shared)
                 rows.append(others.measured(system, dataset, index, stage(system)))
+    return rows
+
+
+def _beside_table(dataset: Dataset, rows: list[Row]) -> Table:
     table = Table(
         "構成",
         "nDCG@10",
+        "95 % 区間",
         "recall@100",
+        "MRR@10",
         "p50 ms",
         "p95 ms",
         "登録 件/秒",
@@ -174,21 +204,14 @@ def peers(
         table.add_row(
             row.system,
             f"{row.ndcg:.4f}",
+            "{:.3f}〜{:.3f}".format(*row.interval),
             f"{row.recall:.4f}",
+            f"{row.mrr:.4f}",
             f"{row.p50:.2f}",
             f"{row.p95:.2f}",
             f"{row.indexed_per_second:,.0f}",
         )
-    out.print(table)
-    if json_file is not None:
-        found = {
-            "dataset": dataset.name,
-            "queries": len(dataset.judged),
-            "documents": len(dataset.corpus),
-            "model": settings.embed_model,
-            "systems": [asdict(row) for row in rows],
-        }
-        _write_json(json_file, found)
+    return table
 
 
 def _vectors(settings: Settings) -> Vectors | None:

@@ -41,11 +41,16 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One system on one dataset: quality, search time in ms, documents indexed a second."""
+    """One system on one dataset: quality, search time in ms, documents indexed a second.
+
+    `interval` is the 95 % bootstrap interval of nDCG@10's mean.
+    """
 
     system: str
     ndcg: float
+    interval: tuple[float, float]
     recall: float
+    mrr: float
     p50: float
     p95: float
     indexed_per_second: float
@@ -61,10 +66,13 @@ def measured(system: str, dataset: Dataset, opened: Opened, progress: Progress) 
     with opened() as searcher:
         seconds = time.perf_counter() - before
         result = evaluate(dataset, searcher, config=system, progress=progress)
+    low, high = result.intervals()["ndcg@10"]
     return Row(
         system=system,
         ndcg=round(result.mean("ndcg@10"), 4),
+        interval=(round(low, 4), round(high, 4)),
         recall=round(result.mean("recall@100"), 4),
+        mrr=round(result.mean("mrr@10"), 4),
         p50=round(result.latency(50), 2),
         p95=round(result.latency(95), 2),
         indexed_per_second=round(len(dataset.corpus) / seconds, 1),

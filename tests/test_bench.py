@@ -135,8 +135,9 @@ def test_peers_are_measured_beside_the_product(tmp_path: Path) -> None:
         env={"SHIORI_DATA_DIR": str(tmp_path / "data")},
     )
     assert result.exit_code == 0, result.output
-    found = json.loads((tmp_path / "j").read_text("utf-8"))
+    (found,) = json.loads((tmp_path / "j").read_text("utf-8"))
     systems = {row["system"]: row for row in found["systems"]}
     assert found["queries"] == 2
-    assert systems["default"]["ndcg"] == 1
+    assert systems["lexical"]["ndcg"] == 1
+    assert systems["lexical"]["interval"] == [1, 1]
     assert {"words", "bm25-whitespace", "bm25-bigrams", "bm25-sudachi"} <= set(systems)
