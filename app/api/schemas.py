@@ -202,14 +202,20 @@ class HealthOut(BaseModel):
     message: str
 
 
+class Failure(BaseModel):
+    """What went wrong, and what the caller can do."""
+
+    code: str = Field(examples=["bad_request"])
+    message: str = Field(examples=["質問が空です。"])
+    hint: str = Field(description="次にすること")
+    field: str = Field(description="原因の入力の名前。なければ空")
+    request_id: str = Field(description="この要求の記録の番号")
+
+
 class ErrorOut(BaseModel):
     """The one error shape."""
 
-    code: str
-    message: str
-    hint: str
-    field: str
-    request_id: str
+    error: Failure
 
 
 def hit_out(hit: Hit) -> HitOut:

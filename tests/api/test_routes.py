@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.api.schemas import ErrorOut
 from app.api.service import create
 from app.core.settings import Settings
 from app.main import Shiori
@@ -60,7 +61,7 @@ def error(response: Any, status: int, code: str) -> dict[str, str]:
     body = response.json()
     assert set(body) == {"error"}
     found: dict[str, str] = body["error"]
-    assert set(found) == {"code", "message", "hint", "field", "request_id"}
+    assert ErrorOut.model_validate(body, strict=True).model_dump() == body
     assert all(isinstance(value, str) for value in found.values())
     assert found["code"] == code
     assert found["message"]
