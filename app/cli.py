@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something failed, 2 the command was used wrongly.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -54,6 +55,8 @@ cli.add_typer(eval_cli, name="eval")
 cli.add_typer(models_cli, name="models")
 cli.command()(cli_read.read)
 ingest_cli.command()(cli_read.report)
+
+_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 
 # What typer makes of Ctrl-C.
 _INTERRUPTED = 130
@@ -182,6 +185,47 @@ def ingest_add(
         _print_summary(summary)
     if summary["files"]["failed"]:
         raise typer.Exit(1)
+
+
+@ingest_cli.command("supplement")
+def ingest_supplement(
+    book_id: Annotated[str, typer.Argument(help="加除式の本の書籍ID (ingest list で分かります)")],
+    files: Annotated[list[Path], typer.Argument(help="追録のPDF。古いものから順に")],
+    remove: Annotated[
+        list[str] | None, typer.Option(help="取り除くページの頁番号 (124の3)。何度でも指定できます")
+    ] = None,
+    as_of: Annotated[str, typer.Option(help="追録後の内容現在日 (2026-04-01)")] = "",
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """追録のページを頁番号で差し替え・挿入し、本の次の版にします。前の版も残ります。"""
+    from app.client import Client
+
+    if as_of and not _DATE.fullmatch(as_of):
+        raise BadRequest(
+            f"日付「{as_of}」を読めません。",
+            hint="2026-04-01 のように書いてください。",
+            field="as_of",
+        )
+    with _product(data_dir) as product, _watching() as watch:
+        if isinstance(product, Client):
+            made = product.supplement(
+                book_id, files, remove or [], as_of, lambda event: watch(_Event(**event))
+            )
+        else:
+            done = product.supplement(
+                book_id, files, remove=remove or [], as_of=as_of, on_event=watch
+            )
+            made = done.as_json()
+    if as_json:
+        print_json(made)
+        return
+    name = f"{made['title']} {made['edition']} (ID {made['book_id']})"
+    if made["state"] == "unchanged":
+        out.print(Text(f"この追録は加えてあります: {name}"), soft_wrap=True)
+    else:
+        out.print(Text(f"次の版になりました: {name}"), soft_wrap=True)
+    cli_read.print_changes(made)
 
 
 class _Event:

@@ -80,6 +80,7 @@ def report(
     """本がどれだけ正しく読めたかを、見直すべきページとともに表示します。"""
     from app.core.ledger import Ledger
     from app.core.quality import quality
+    from ingest.supplement import changes_json, changes_of
 
     path = load_settings(data_dir).data_dir / "ledger.sqlite"
     if not path.is_file():
@@ -92,9 +93,13 @@ def report(
     ledger = Ledger(path)
     book = ledger.book(book_id)
     found = quality(ledger.pages(book_id), ledger.page_lengths(book_id))
+    changes = changes_of(ledger, book_id)
     ledger.close()
+    changed = None if changes is None else changes_json(changes)
     if as_json:
-        print_json({"book_id": book.id, "title": book.title, **found.as_json()})
+        print_json(
+            {"book_id": book.id, "title": book.title, **found.as_json(), "supplement": changed}
+        )
         return
     out.print(f"{book.title} {book.edition}", style="bold")
     readers = "、".join(f"{name or '不明'} {count}" for name, count in found.extractors.items())
@@ -102,11 +107,32 @@ def report(
         f"{found.pages}ページ {found.characters:,}文字 / 読み取り: {readers} /"
         f" 文字のないページ {found.without_text} / 頁番号のないページ {found.without_label}"
     )
+    if changed is not None:
+        print_changes(changed)
     for doubt in found.doubtful:
         place = f"{doubt.page.label}頁" if doubt.page.label else f"{doubt.page.index + 1}枚目"
         out.print(f"{place}: {'。'.join(doubt.reasons)} → {doubt.advice}", soft_wrap=True)
     if not found.doubtful:
         out.print("見直すべきページはありません。")
+
+
+def print_changes(changed: dict[str, Any]) -> None:
+    """What a supplement changed, by printed label."""
+    for name, key in (("差替え", "replaced"), ("追加", "added"), ("除去", "removed")):
+        if changed[key]:
+            labels = "、".join(changed[key])
+            out.print(f"{name} {len(changed[key])}ページ: {labels}", soft_wrap=True)
+    out.print(
+        "パッセージ: 新しいもの {passages_new}、消えたもの {passages_gone}、"
+        "同じもの {passages_same}".format(**changed)
+    )
+    for page in changed["left_out"]:
+        out.print(
+            f"綴じ込まなかったページ: {page['file']} の{page['page_index'] + 1}枚目 (頁番号がありません)",
+            soft_wrap=True,
+        )
+    for warning in changed["warnings"]:
+        out.print(f"注意: {warning}", style="yellow", soft_wrap=True)
 
 
 def reading(

@@ -15,6 +15,7 @@ _YEAR = rf"(?P<era>令和|平成|昭和)?(?P<year>元|{_NUMBER})年度?版"
 _COUNTED = re.compile(
     rf"第(?P<版>{_NUMBER})版|(?P<初>初版)|(?P<訂>{_NUMBER})訂版?|(?P<改>改訂版?)|{_YEAR}"
 )
+_SUPPLEMENT = re.compile(rf"追録第?({_NUMBER})号?")
 _EDITION_WORDS = re.compile(
     rf"第{_NUMBER}版|初版|{_NUMBER}訂版?|(?:令和|平成|昭和)?(?:元|{_NUMBER})年度?版"
     r"|(?:増補)?(?:全訂|改訂|補訂|新訂|再訂)(?:新?版|増補版?)?|増補版?|最新版|新版"
@@ -70,7 +71,15 @@ def is_later(book: Book, other: Book) -> bool:
     for kind in own.keys() & known.keys():
         if own[kind] != known[kind]:
             return own[kind] > known[kind]
-    return False
+    (bare, supplement), (other_bare, before_it) = _supplemented(book), _supplemented(other)
+    return bare == other_bare and supplement > before_it
+
+
+def _supplemented(book: Book) -> tuple[str, int]:
+    """A book's edition without its supplement (追録第5号), and the supplement's number, 0 for none."""
+    edition = _squeezed(book.edition)
+    match = _SUPPLEMENT.search(edition)
+    return _SUPPLEMENT.sub("", edition), (parse_number(match[1]) or 0) if match else 0
 
 
 def edition_numbers(book: Book) -> dict[str, int]:

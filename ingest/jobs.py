@@ -31,8 +31,8 @@ from ingest.index import Shelf, fingerprint
 
 log = logging.getLogger(__name__)
 
-# How long a request to stop may go unheard, in seconds.
-_PATIENCE = 0.5
+PATIENCE = 0.5
+"""How long a request to stop may go unheard, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class _Run:
         """Takes tasks and publishes them; returns those in flight when a reading process died."""
         workers = min(self.settings.workers or os.cpu_count() or 1, len(waiting))
         running: dict[Future[_Read], _Task] = {}
-        with _pool(workers, self.on_event) as pool:
+        with reading_pool(workers, self.on_event) as pool:
             while waiting or running:
                 self._check_stopping()
                 try:
@@ -209,7 +209,7 @@ class _Run:
                     while waiting and len(running) < workers + 1:
                         running[pool.submit(_read, waiting[0], self.settings)] = waiting[0]
                         waiting.popleft()
-                    done = wait(running, timeout=_PATIENCE, return_when=FIRST_COMPLETED).done
+                    done = wait(running, timeout=PATIENCE, return_when=FIRST_COMPLETED).done
                     for future in done:
                         self._finish(running[future], future)
                         del running[future]
@@ -219,10 +219,7 @@ class _Run:
 
     def _check_stopping(self) -> None:
         if self.stopping.is_set():
-            raise NotReady(
-                "サービスが終了するため、登録を途中で止めました。",
-                hint="登録し終えた本は残っています。同じ操作で続きから始められます。",
-            )
+            raise told_to_stop()
 
     def _finish(self, task: _Task, future: Future[_Read]) -> None:
         try:
@@ -285,6 +282,14 @@ class _Run:
         self.open_jobs.discard(job_id)
 
 
+def told_to_stop() -> NotReady:
+    """The error of a run whose service ends meanwhile."""
+    return NotReady(
+        "サービスが終了するため、登録を途中で止めました。",
+        hint="登録し終えた本は残っています。同じ操作で続きから始められます。",
+    )
+
+
 def _deadly(task: _Task) -> UnreadableFile:
     return UnreadableFile(
         f"{task.source} を処理するプロセスが2度続けて異常終了しました。",
@@ -313,14 +318,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def report_pages(source: str) -> Callable[[int, int], None]:
+    """A callback that reports pages done and all to the parent; for processes of `reading_pool`."""
+    return lambda done, total: _events.put(Event(source, "reading", done, total))
+
+
 def _read(task: _Task, settings: Settings) -> _Read:
     from ingest.metadata import book_metadata
     from ingest.pipeline import prepare
     from ingest.sandbox import limits_of, read_book
 
-    def on_page(done: int, total: int) -> None:
-        _events.put(Event(task.source, "reading", done, total))
-
+    on_page = report_pages(task.source)
     document = read_book(task.path, limits=limits_of(settings), on_page=on_page)
     metadata = book_metadata(document, task.path)
     document = replace(document, title=metadata["title"])
@@ -328,7 +336,7 @@ def _read(task: _Task, settings: Settings) -> _Read:
 
 
 @contextmanager
-def _pool(workers: int, on_event: Callable[[Event], None]) -> Iterator[ProcessPoolExecutor]:
+def reading_pool(workers: int, on_event: Callable[[Event], None]) -> Iterator[ProcessPoolExecutor]:
     """A pool of reading processes whose progress events reach `on_event`."""
     context = multiprocessing.get_context("spawn")
     events: Any = context.Queue()

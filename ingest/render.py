@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.errors import NotReady, UnreadableFile
+from ingest.sandbox import child_environment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,18 +38,13 @@ def draw_page(path: Path, page_index: int, width: int) -> bytes:
     Raises NotReady where the machine could not start the child.
     """
     request = json.dumps({"path": str(path), "page_index": page_index, "width": width}).encode()
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
-        "PYTHONUTF8": "1",
-    }
     try:
         done = subprocess.run(
             [sys.executable, "-m", "ingest.render"],
             input=request,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=child_environment(),
             timeout=SECONDS + 5,
             check=False,
         )

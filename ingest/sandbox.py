@@ -95,19 +95,23 @@ def read_book(
     return document
 
 
-def _start(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-    environment = {
+def child_environment() -> dict[str, str]:
+    """What a child that opens files of strangers may know of our environment."""
+    return {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path),
         "PYTHONUTF8": "1",
         "OMP_NUM_THREADS": "2",
     }
+
+
+def _start(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "ingest.sandbox"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,
-        env=environment,
+        env=child_environment(),
         close_fds=True,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import secrets
 import threading
@@ -38,6 +39,8 @@ from app.core.errors import Forbidden, ShioriError
 from app.core.ledger import Ledger
 from app.search.pipeline import Searcher
 
+log = logging.getLogger(__name__)
+
 
 class Product(Protocol):
     """What the interface needs of the product; `app.main.Shiori` is one."""
@@ -58,6 +61,18 @@ class Product(Protocol):
         """Adds files; the result has `as_json()`, the events are dataclasses."""
         ...
 
+    def supplement(
+        self,
+        book_id: str,
+        files: Sequence[Path],
+        *,
+        remove: Sequence[str],
+        as_of: str,
+        on_event: Callable[[Any], None],
+    ) -> Any:
+        """Exchanges pages of a loose-leaf book; result and events as those of `add`."""
+        ...
+
 
 class PathsIn(BaseModel):
     """Files, folders or archives on the service's own machine."""
@@ -66,6 +81,17 @@ class PathsIn(BaseModel):
 
     paths: list[str] = Field(min_length=1)
     shelf: str = ""
+
+
+class SupplementIn(BaseModel):
+    """A supplement to a loose-leaf book, on the service's own machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    book_id: str
+    paths: list[str] = Field(min_length=1)
+    remove: list[str] = []
+    as_of: str = ""
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -172,9 +198,21 @@ def router(product: Product, token: str) -> APIRouter:
     def add(wanted: PathsIn, x_shiori_token: Annotated[str, Header()] = "") -> StreamingResponse:
         admit(x_shiori_token)
         paths = [Path(path) for path in wanted.paths]
-        return StreamingResponse(
-            _adding(product, paths, wanted.shelf), media_type="application/x-ndjson"
+        lines = _following(lambda heard: product.add(paths, shelf=wanted.shelf, on_event=heard))
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    @routes.post("/local/supplement", include_in_schema=False)
+    def supplement(
+        wanted: SupplementIn, x_shiori_token: Annotated[str, Header()] = ""
+    ) -> StreamingResponse:
+        admit(x_shiori_token)
+        paths = [Path(path) for path in wanted.paths]
+        lines = _following(
+            lambda heard: product.supplement(
+                wanted.book_id, paths, remove=wanted.remove, as_of=wanted.as_of, on_event=heard
+            )
         )
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     @routes.delete("/local/books/{book_id}", include_in_schema=False)
     def remove(book_id: str, x_shiori_token: Annotated[str, Header()] = "") -> BookOut:
@@ -189,18 +227,23 @@ def router(product: Product, token: str) -> APIRouter:
     return routes
 
 
-def _adding(product: Product, paths: Sequence[Path], shelf: str) -> Iterator[str]:
-    """One JSON line an event, then one with the summary or the error."""
+def _following(work: Callable[[Callable[[Any], None]], Any]) -> Iterator[str]:
+    """One JSON line an event of the work, then one with its summary or the error that ended it."""
     events: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def run() -> None:
         try:
-            summary = product.add(
-                paths, shelf=shelf, on_event=lambda event: events.put({"event": asdict(event)})
-            )
+            summary = work(lambda event: events.put({"event": asdict(event)}))
             events.put({"summary": summary.as_json()})
         except ShioriError as error:
             events.put({"error": error.as_dict()})
+        except Exception as error:  # job runner: the command that waits must hear what happened
+            log.exception("adding through the service failed")
+            unexpected = ShioriError(
+                f"サービスで予期しない誤りが起きました ({type(error).__name__}: {error})。",
+                hint="サービスのログを添えて管理者に知らせてください。",
+            )
+            events.put({"error": unexpected.as_dict()})
         finally:
             events.put(None)
 
