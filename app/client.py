@@ -73,8 +73,26 @@ class Client:
         self, paths: list[Path], shelf: str, on_event: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any]:
         """Adds files through the service; returns the summary."""
-        body = {"paths": [str(path.expanduser().absolute()) for path in paths], "shelf": shelf}
-        for line in self._lines("/v1/local/ingest", body):
+        body = {"paths": _absolute(paths), "shelf": shelf}
+        return self._follow("/v1/local/ingest", body, on_event)
+
+    def supplement(
+        self,
+        book_id: str,
+        files: list[Path],
+        remove: list[str],
+        as_of: str,
+        on_event: Callable[[dict[str, Any]], None],
+    ) -> dict[str, Any]:
+        """Exchanges pages of a loose-leaf book through the service; returns what changed."""
+        body = {"book_id": book_id, "paths": _absolute(files), "remove": remove, "as_of": as_of}
+        return self._follow("/v1/local/supplement", body, on_event)
+
+    def _follow(
+        self, path: str, body: Any, on_event: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """Hears of the events of a long call until its summary, or its error, comes."""
+        for line in self._lines(path, body):
             if "event" in line:
                 on_event(line["event"])
             elif "error" in line:
@@ -107,6 +125,10 @@ class Client:
                     yield json.loads(line)
         except (httpx.HTTPError, ValueError) as error:
             raise _gone() from error
+
+
+def _absolute(paths: list[Path]) -> list[str]:
+    return [str(path.expanduser().absolute()) for path in paths]
 
 
 def _error(values: dict[str, str]) -> ShioriError:

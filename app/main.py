@@ -10,7 +10,7 @@ import secrets
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ingest.jobs import Event, Summary
+    from ingest.supplement import Supplemented
 
 log = logging.getLogger(__name__)
 
@@ -222,12 +223,7 @@ class Shiori:
         """
         from ingest import jobs
 
-        if self._background is not None:
-            self._background.join()  # a book added before the model is there would lack its vectors
-        with self._adding:
-            if self.spec.model and self.shelf.encode is None:
-                # These books will lack their dense vectors: once the model loads, all is built anew.
-                self._remember(replace(self.spec, model=""))
+        with self._turn_to_add():
             return jobs.add(
                 self.shelf,
                 paths,
@@ -236,6 +232,40 @@ class Shiori:
                 on_event=on_event,
                 stopping=self._stopping,
             )
+
+    def supplement(
+        self,
+        book_id: str,
+        files: Sequence[Path],
+        *,
+        remove: Sequence[str] = (),
+        as_of: str = "",
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> Supplemented:
+        """Exchanges pages of a loose-leaf book for those of a supplement (`ingest.supplement`)."""
+        from ingest.supplement import supplement
+
+        with self._turn_to_add():
+            return supplement(
+                self.shelf,
+                book_id,
+                files,
+                self.settings,
+                remove=remove,
+                as_of=as_of,
+                on_event=on_event,
+                stopping=self._stopping,
+            )
+
+    @contextlib.contextmanager
+    def _turn_to_add(self) -> Iterator[None]:
+        if self._background is not None:
+            self._background.join()  # a book added before the model is there would lack its vectors
+        with self._adding:
+            if self.spec.model and self.shelf.encode is None:
+                # These books will lack their dense vectors: once the model loads, all is built anew.
+                self._remember(replace(self.spec, model=""))
+            yield
 
     def add_samples(self, on_event: Callable[[Event], None] = lambda event: None) -> Summary | None:
         """Puts the sample books on a shelf that has never held others; None where they are not wanted.
