@@ -183,8 +183,9 @@ def _digest(file: Path) -> str:
 def _check_latest(ledger: Ledger, book: Book) -> None:
     if book.superseded_by:
         later = ledger.book(book.superseded_by)
+        name = f"{book.title} {book.edition}".strip()
         raise Conflict(
-            f"「{book.title} {book.edition}」には後の版 {later.edition} (ID {later.id}) があります。",
+            f"「{name}」には後の版 {later.edition} (ID {later.id}) があります。",
             hint=f"追録は最新の版に加えてください: shiori ingest supplement {later.id} …",
             field=book.id,
         )
