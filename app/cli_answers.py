@@ -81,7 +81,7 @@ def verify(
     from app.answering import perturbed
     from app.main import Shiori
 
-    settings = load_settings(data_dir).model_copy(update={"llm_url": ""})
+    settings = load_settings(data_dir).model_copy(update={"llm_url": "", "llm_factory": ""})
     with Shiori(settings) as product:
         rows = perturbed(product, sentences)
     if as_json:

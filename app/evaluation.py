@@ -84,7 +84,7 @@ def indexed(
     legs = WORDS_ALONE if config == "words" else site_weights(settings)
     with tempfile.TemporaryDirectory(prefix="shiori-eval-") as folder:
         inside = settings.model_copy(
-            update={"data_dir": Path(folder), "qdrant_url": "", "llm_url": ""}
+            update={"data_dir": Path(folder), "qdrant_url": "", "llm_url": "", "llm_factory": ""}
         )
         with Shiori(inside) as product:
             product.require_models()

@@ -31,6 +31,13 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Differing:
+    """Two sentences of two books on the same matter that cannot both be right, verbatim."""
+
+    sides: tuple[Quote, Quote]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, or why there is none.
 
@@ -38,7 +45,8 @@ class Answer:
     holds. `notices` are sentences the user should read with it (a model that did not
     answer, a sentence that was taken out); `inquiry` is a draft of the question to the
     Legal Affairs Bureau where nothing was answered. `by_model` says who wrote the blocks,
-    `dropped` how many sentences of a model did not stand.
+    `dropped` how many sentences of a model did not stand. `differing` are the places where
+    books disagree: they are set side by side, never blended.
     """
 
     answered: bool
@@ -49,3 +57,4 @@ class Answer:
     inquiry: str = ""
     by_model: bool = False
     dropped: int = 0
+    differing: tuple[Differing, ...] = ()

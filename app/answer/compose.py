@@ -6,6 +6,7 @@ one, each sentence it writes is shown only once it has been verified against the
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,9 +15,11 @@ from typing import Any
 
 from app.answer import prompt
 from app.answer.answer import Answer, Block
+from app.answer.differ import differing, told
 from app.answer.extract import extract, speaking
 from app.answer.followup import standalone
-from app.answer.llm import Cancelled, Gate, LanguageModel, Mode, ModelFailed, run_with
+from app.answer.gate import Gate
+from app.answer.llm import Cancelled, LanguageModel, Mode, ModelFailed, run_with
 from app.answer.prompt import Said
 from app.answer.suspect import suspicious
 from app.answer.verify import Verifier
@@ -24,6 +27,8 @@ from app.answer.weigh import Wanted, wanted
 from app.core.book import Hit
 from app.core.japanese import sentences
 from app.search.pipeline import NO_FILTERS, Filters, Searcher, SearchResult
+
+log = logging.getLogger(__name__)
 
 # Below this share of what the question asks for the books count as silent. On the 80
 # answerable and 20 unanswerable counter questions (AUROC .88) it keeps .83 of the first and
@@ -52,9 +57,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is being done now, as a sentence."""
+    """What is being done now, as a sentence; `ahead` counts the questions before this one's turn."""
 
     text: str
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,13 @@ class Sentence:
     """A block of the answer that stands."""
 
     block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A sentence of a model that does not stand; `reasons` are Japanese sentences."""
+
+    reasons: tuple[str, ...]
 
 
 Event = Found | Status | Sentence | Answered
@@ -91,23 +104,27 @@ class Writer:
 
     def write(
         self, result: SearchResult, on_matter: Collection[str], cancelled: threading.Event
-    ) -> Iterator[tuple[Block | None, str]]:
-        """For each sentence the model writes the block that stands, or None and why not.
+    ) -> Iterator[Status | Sentence | Dropped]:
+        """What becomes of each sentence the model writes; before, how long the queue is.
 
         A source sentence takes the place of a claim only from the passages `on_matter`
-        (their ids): others are near the question, but on another matter. Raises ModelFailed where the model does, and where no passage fits its context.
+        (their ids): others are near the question, but on another matter. Raises ModelFailed
+        where the model does, and where no passage fits its context.
         """
         deadline = time.monotonic() + self._seconds
-        with self._gate.entered(deadline, cancelled):
+        with self._gate.place() as place:
+            for ahead in place.wait(deadline, cancelled):
+                yield Status(f"言語モデルの順番を待っています（前に{ahead}件）。", ahead)
+            yield Status("見つかった箇所から答えを書き、一文ずつ根拠と照らし合わせています。")
             shown: set[str] = set()
-            for block, reason in run_with(
+            for each in run_with(
                 lambda mode: self._attempt(result, on_matter, mode, deadline, cancelled),
                 self._model.ability().mode,
             ):
-                if block is None or block.text not in shown:
-                    yield block, reason
-                if block is not None:
-                    shown.add(block.text)
+                if isinstance(each, Dropped) or each.block.text not in shown:
+                    yield each
+                if isinstance(each, Sentence):
+                    shown.add(each.block.text)
 
     def _attempt(
         self,
@@ -116,13 +133,15 @@ class Writer:
         mode: Mode,
         deadline: float,
         cancelled: threading.Event,
-    ) -> Iterator[tuple[Block | None, str]]:
+    ) -> Iterator[Sentence | Dropped]:
+        ability = self._model.ability()
         asked = prompt.build(
             result.query,
             result.hits,
             mode,
-            context=self._model.ability().context,
+            context=ability.context,
             count=self._model.count,
+            thoughts=ability.thoughts,
         )
         if not asked.evidence:
             raise ModelFailed("言語モデルの文脈長が短く、根拠を一つも渡せません。")
@@ -141,7 +160,7 @@ class Writer:
 
     def _verified(
         self, said: Said, evidence: Mapping[str, Hit], on_matter: Collection[str], question: str
-    ) -> Iterator[tuple[Block | None, str]]:
+    ) -> Iterator[Sentence | Dropped]:
         cited = [evidence[id_].passage for id_ in dict.fromkeys(said.evidence) if id_ in evidence]
         for start, end in sentences(said.text):
             claim = said.text[start:end]
@@ -152,12 +171,14 @@ class Writer:
                 or source is None
                 or (verdict.status == "replaced" and source.citation.passage_id not in on_matter)
             ):
-                yield None, "".join(verdict.reasons)
+                log.info("sentence dropped", extra={"reasons": verdict.reasons})
+                yield Dropped(verdict.reasons)
             elif verdict.status == "replaced":
-                yield Block(source.text, (source.citation,), limits=verdict.limits), ""
+                log.info("sentence replaced by its source", extra={"reasons": verdict.reasons})
+                yield Sentence(Block(source.text, (source.citation,), limits=verdict.limits))
             else:
                 proofs = (source.citation, *(quote.citation for quote in verdict.also))
-                yield Block(claim, proofs, verbatim=False, limits=verdict.limits), ""
+                yield Sentence(Block(claim, proofs, verbatim=False, limits=verdict.limits))
 
 
 class Answerer:
@@ -211,39 +232,41 @@ class Answerer:
         answer = extract(sound, asked, self._threshold)
         written = False
         if answer.answered and self._writer is not None:
-            yield Status("見つかった箇所から答えを書き、一文ずつ根拠と照らし合わせています。")
             try:
                 for event in self._written(answer, sound, asked, cancelled or threading.Event()):
-                    if isinstance(event, Sentence):
-                        written = True
-                        yield event
-                    else:
+                    if isinstance(event, Answer):
                         answer = event
+                    else:
+                        written = written or isinstance(event, Sentence)
+                        yield event
             except Cancelled:
                 return
         if not written:
             yield from map(Sentence, answer.blocks)
         read = (f"質問を「{whole}」と読みました。",) if whole != text.strip() else ()
+        answer = _with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
         answer = replace(answer, notices=(*read, *doubts, *answer.notices))
         took_ms = (time.perf_counter() - started) * 1000
         yield Answered(result, answer, round(took_ms, 3))
 
     def _written(
         self, extracted: Answer, result: SearchResult, asked: Wanted, cancelled: threading.Event
-    ) -> Iterator[Sentence | Answer]:
+    ) -> Iterator[Status | Sentence | Answer]:
         """The sentences that stand, then the answer: the model's, or the extracted one with a notice."""
         assert self._writer is not None
         blocks: list[Block] = []
         dropped = 0
         ids = {hit.passage.id for hit, _ in speaking(result, asked)}
         try:
-            for block, _ in self._writer.write(result, ids, cancelled):
-                if block is None:
+            for event in self._writer.write(result, ids, cancelled):
+                if isinstance(event, Dropped):
                     dropped += 1
-                else:
-                    blocks.append(block)
-                    yield Sentence(block)
+                    continue
+                if isinstance(event, Sentence):
+                    blocks.append(event.block)
+                yield event
         except ModelFailed as error:
+            log.warning("language model failed", extra={"error": error.message})
             yield replace(extracted, notices=(f"{error.message}{_VERBATIM}",))
             return
         if not blocks:
@@ -258,6 +281,16 @@ class Answerer:
         yield replace(
             extracted, blocks=tuple(blocks), notices=notices, by_model=True, dropped=dropped
         )
+
+
+def _with_differing(answer: Answer, hits: Sequence[Hit]) -> Answer:
+    """The answer with what other books say otherwise, side by side."""
+    found = differing(answer.blocks, hits)
+    books = {hit.passage.id: hit.book for hit in hits}
+    notices = tuple(
+        told(each, [books[quote.citation.passage_id] for quote in each.sides]) for each in found
+    )
+    return replace(answer, differing=found, notices=(*notices, *answer.notices))
 
 
 def _sound(result: SearchResult) -> tuple[SearchResult, tuple[str, ...]]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.core import references
@@ -207,3 +207,21 @@ def predicates(folded: str) -> Iterator[Predicate]:
         before = _JOINERS.sub("", clause)[-_CONTEXT:]
         pairs = frozenset(before[i : i + 2] for i in range(len(before) - 1)) or frozenset({before})
         yield Predicate(kind, holds, pairs, match.start())
+
+
+def opposites(
+    said: Iterable[Predicate], known: Sequence[Predicate], least: float, slack: float
+) -> list[Predicate]:
+    """Those of `said` that everything known on the same words says the opposite of.
+
+    `least` is the share (0 to 1) of the words before that must agree, `slack` the share of the
+    best agreement down to which predicates count as being on the same words.
+    """
+    turned: list[Predicate] = []
+    for each in said:
+        scored = [(len(each.before & k.before) / (len(each.before) or 1), k) for k in known]
+        best = max((score for score, _ in scored), default=0.0)
+        matters = [k for score, k in scored if score >= best * slack]
+        if best >= least and all(k.holds != each.holds for k in matters):
+            turned.append(each)
+    return turned

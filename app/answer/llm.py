@@ -9,14 +9,14 @@ leaves closes the connection at once and frees the server's slot.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import queue
 import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -35,16 +35,26 @@ T = TypeVar("T")
 # What a server is taken to hold when it does not say: the smallest default in use.
 DEFAULT_CONTEXT = 4096
 _CONNECT_SECONDS = 5.0
-_PROBE_SECONDS = 10.0
+_READ_SECONDS = 10.0
+# A model on a CPU may take long over its first words; no question waits for that.
+_PROBE_SECONDS = 120.0
+_PATIENCE = 10.0
+# Room for the one word asked for, and for a few thoughts before it.
+_PROBE_TOKENS = 256
 _TICK = 0.1
 
 # A prompt counted by the server's own tokenizer that comes back this much shorter was cut.
 _CUT = 0.7
+# Where nobody counts: no tokenizer in use takes more characters of Japanese into a token.
+_MOST_CHARS_A_TOKEN = 3
+
+# What a model that thinks first may use for it, at most half of the context.
+_THOUGHTS = 4096
 
 _DOWN: dict[Mode, Mode] = {"json_schema": "json_object", "json_object": "tags"}
-_TAGS = ("<think>", "<thinking>", "<reasoning>")
-_OPENING = re.compile("|".join(_TAGS))
-_CLOSING = re.compile("</(?:think|thinking|reasoning)>")
+_TAGS = ("<think>", "<thinking>", "<reasoning>", "<|channel|>analysis", "<|channel|>commentary")
+_OPENING = re.compile("|".join(map(re.escape, _TAGS)))
+_CLOSING = re.compile(r"</(?:think|thinking|reasoning)>|<\|channel\|>final<\|message\|>")
 
 # A server that could not be asked is left alone for so long.
 _REST_SECONDS = 15.0
@@ -72,12 +82,35 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """What a model can do. `context` is tokens for prompt and answer; `counts` whether it counts tokens."""
+    """What a model can do. `context` is tokens for prompt and answer; `counts` whether it counts tokens.
+
+    `streams` says whether it sends its answer piece by piece, `usage` whether it tells the
+    tokens it was given at the end of that; `thinks` whether it thinks before it answers, and
+    `unopened` that its thoughts begin without a mark.
+    """
 
     model: str
     mode: Mode
     context: int
     counts: bool = False
+    streams: bool = True
+    usage: bool = False
+    thinks: bool = False
+    unopened: bool = False
+
+    @property
+    def thoughts(self) -> int:
+        """Tokens to leave for thoughts."""
+        return min(_THOUGHTS, self.context // 2) if self.thinks else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What a server made of a test question in one format."""
+
+    honours: bool
+    thinks: bool = False
+    unopened: bool = False
 
 
 class LanguageModel(Protocol):
@@ -107,6 +140,10 @@ class LanguageModel(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Ends what is being asked."""
+        ...
+
 
 def estimate(text: str) -> int:
     """Tokens of a text when nobody counts them: one for two bytes, more than tokenizers need for Japanese."""
@@ -125,7 +162,7 @@ class OpenAIServer:
         self._model = model
         self._context = context
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._ability: Ability | None = None
+        self._probed: Future[Ability] | None = None
         self._failed: tuple[float, ModelFailed] | None = None
         self._uncounted_until = 0.0
         self._probing = threading.Lock()
@@ -144,24 +181,30 @@ class OpenAIServer:
     def ability(self) -> Ability:
         """What the server can do, asked until it answers once; raises ModelFailed.
 
-        After a failure the server is left alone for a while: no question waits for it.
+        The asking goes on while nobody waits for it; after a failure the server is left alone
+        for a while: no question waits for it.
         """
         with self._probing:
-            if self._ability is None:
-                if self._failed and time.monotonic() - self._failed[0] < _REST_SECONDS:
-                    raise self._failed[1]
-                try:
-                    self._ability = self._run(self._probe(), _PROBE_SECONDS)
-                except ModelFailed as error:
-                    self._failed = (time.monotonic(), error)
-                    raise
-            return self._ability
+            if self._failed and time.monotonic() - self._failed[0] < _REST_SECONDS:
+                raise self._failed[1]
+            if self._probed is None:
+                self._probed = asyncio.run_coroutine_threadsafe(self._probe(), self._loop)
+            probed = self._probed
+        try:
+            return probed.result(_PATIENCE)
+        except (TimeoutError, CancelledError, ModelFailed) as error:
+            if not probed.done():
+                raise ModelFailed("言語モデルはまだ準備中です。", hint=_HINT) from None
+            failure = error if isinstance(error, ModelFailed) else _silent()
+            with self._probing:
+                if self._probed is probed:
+                    self._probed, self._failed = None, (time.monotonic(), failure)
+            raise failure from None
 
     def count(self, text: str) -> int:
         """Tokens by the server's own tokenizer, else an estimate from above."""
-        counts = self._ability is not None and self._ability.counts
-        if counts and time.monotonic() >= self._uncounted_until:
-            counted = self._run(self._tokens(text), _PROBE_SECONDS)
+        if self.ability().counts and time.monotonic() >= self._uncounted_until:
+            counted = self._run(self._tokens(text), _READ_SECONDS)
             if counted is not None:
                 return counted
             self._uncounted_until = time.monotonic() + _REST_SECONDS
@@ -178,24 +221,28 @@ class OpenAIServer:
         cancelled: threading.Event,
     ) -> Iterator[str]:
         """See `LanguageModel.write`."""
+        ability = self.ability()
         body: dict[str, Any] = {
-            "model": self.ability().model,
+            "model": ability.model,
             "messages": [dict(message) for message in messages],
             "max_tokens": max_tokens,
             "temperature": 0,
-            "stream": True,
-            "stream_options": {"include_usage": True},
+            **_streaming(ability),
             **_format(mode, schema),
         }
-        expected = 0
-        if self.ability().counts:
-            expected = sum(self.count(message["content"]) for message in messages)
+        least = self._least([message["content"] for message in messages])
         pieces: queue.Queue[str | BaseException | None] = queue.Queue()
-        task = asyncio.run_coroutine_threadsafe(self._pump(body, expected, pieces), self._loop)
+        task = asyncio.run_coroutine_threadsafe(self._pump(body, least, pieces), self._loop)
         try:
-            yield from without_thoughts(_until(pieces, deadline, cancelled))
+            yield from without_thoughts(_until(pieces, deadline, cancelled), ability.unopened)
         finally:
             task.cancel()
+
+    def _least(self, texts: Sequence[str]) -> float:
+        """The fewest tokens that a server can have read, if it read all of the texts."""
+        if self.ability().counts:
+            return _CUT * sum(map(self.count, texts))
+        return sum(map(len, texts)) / _MOST_CHARS_A_TOKEN
 
     # -- on the event loop ------------------------------------------------------
 
@@ -218,27 +265,49 @@ class OpenAIServer:
         # Never through a proxy; the total deadline is kept by whoever waits for the pieces.
         return httpx.AsyncClient(
             headers=self._headers,
-            timeout=httpx.Timeout(_PROBE_SECONDS, connect=_CONNECT_SECONDS),
+            timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
             trust_env=False,
         )
 
     async def _pump(
         self,
         body: Mapping[str, Any],
-        expected: int,
+        least: float,
         pieces: queue.Queue[str | BaseException | None],
     ) -> None:
         try:
-            async for piece in self._pieces(body, expected):
+            async for piece in self._pieces(body, least):
                 pieces.put(piece)
             pieces.put(None)
         except (ModelFailed, asyncio.CancelledError) as error:
             pieces.put(error)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _GARBAGE as error:
             pieces.put(_broken(error))
 
-    async def _pieces(self, body: Mapping[str, Any], expected: int) -> AsyncIterator[str]:
+    async def _pieces(self, body: Mapping[str, Any], least: float) -> AsyncIterator[str]:
         finish = ""
+        async for event in self._events(body):
+            if event.get("error"):
+                raise ModelFailed("言語モデルが途中で誤りを返しました。", hint=_HINT)
+            usage = event.get("usage") or {}
+            if 0 < usage.get("prompt_tokens", least) < least:
+                raise ModelFailed(
+                    "言語モデルのサーバーが、渡した根拠を途中で切り捨てました。",
+                    hint=_HINT_CONTEXT,
+                )
+            for choice in event.get("choices") or ():
+                # reasoning_content and other fields beside content are thoughts.
+                piece = (choice.get("delta") or choice.get("message") or {}).get("content")
+                finish = choice.get("finish_reason") or finish
+                if piece:
+                    yield piece
+        if finish == "length":
+            raise ModelFailed("言語モデルの答えが長さの上限で切れました。", hint=_HINT_CONTEXT)
+        if finish != "stop":
+            raise ModelFailed("言語モデルの答えが最後まで届きませんでした。", hint=_HINT)
+
+    async def _events(self, body: Mapping[str, Any]) -> AsyncIterator[Any]:
+        """The parts of an answer: many from a server that streams, one from any other."""
         async with self._http.stream(
             "POST",
             f"{self._root}/v1/chat/completions",
@@ -247,47 +316,62 @@ class OpenAIServer:
         ) as response:
             if response.is_error:
                 raise _refused(response.status_code, (await response.aread())[:2000])
+            if not body.get("stream"):
+                yield json.loads(await response.aread(), strict=False)
+                return
             async for line in response.aiter_lines():
                 if not line.startswith("data:"):
                     continue
                 data = line.removeprefix("data:").strip()
                 if data == "[DONE]":
-                    break
-                event = json.loads(data, strict=False)
-                if event.get("error"):
-                    raise ModelFailed("言語モデルが途中で誤りを返しました。", hint=_HINT)
-                usage = event.get("usage") or {}
-                if expected and 0 < usage.get("prompt_tokens", expected) < expected * _CUT:
-                    raise ModelFailed(
-                        "言語モデルのサーバーが、渡した根拠を途中で切り捨てました。",
-                        hint=_HINT_CONTEXT,
-                    )
-                for choice in event.get("choices") or ():
-                    # reasoning_content and other fields beside content are thoughts.
-                    piece = (choice.get("delta") or {}).get("content")
-                    finish = choice.get("finish_reason") or finish
-                    if piece:
-                        yield piece
-        if finish == "length":
-            raise ModelFailed("言語モデルの答えが長さの上限で切れました。", hint=_HINT_CONTEXT)
-        if finish != "stop":
-            raise ModelFailed("言語モデルの答えが最後まで届きませんでした。", hint=_HINT)
+                    return
+                yield json.loads(data, strict=False)
 
     async def _probe(self) -> Ability:
         try:
-            listed = await self._json("GET", "/v1/models")
-            names = [str(item["id"]) for item in listed.get("data", ())]
-            model = self._model or (names[0] if names else "")
-            if not model:
-                raise ModelFailed("言語モデルのサーバーにモデルがありません。", hint=_HINT)
-            context = self._context or await self._asked_context(listed, model)
-            counts = await self._tokens("戸籍") is not None
-            mode: Mode = "json_schema"
-            while mode != "tags" and not await self._honours(model, mode):
-                mode = _DOWN[mode]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return await asyncio.wait_for(self._asked(), _PROBE_SECONDS)
+        except TimeoutError:
+            raise _silent() from None
+        except _GARBAGE as error:
             raise _broken(error) from error
-        return Ability(model, mode, context, counts)
+
+    async def _asked(self) -> Ability:
+        listed = await self._json("GET", "/v1/models")
+        names = [str(item["id"]) for item in listed.get("data", ())]
+        model = self._model or (names[0] if names else "")
+        if not model:
+            raise ModelFailed("言語モデルのサーバーにモデルがありません。", hint=_HINT)
+        context = self._context or await self._asked_context(listed, model)
+        counts = await self._tokens("戸籍") is not None
+        mode: Mode = "json_schema"
+        heard = await self._heard(model, mode)
+        while mode != "tags" and not heard.honours:
+            mode = _DOWN[mode]
+            heard = await self._heard(model, mode)
+        streams, usage = await self._streams(model)
+        return Ability(model, mode, context, counts, streams, usage, heard.thinks, heard.unopened)
+
+    async def _streams(self, model: str) -> tuple[bool, bool]:
+        """Whether the server streams, and whether it takes being asked for its token count then."""
+        for usage in (True, False):
+            body = {
+                "model": model,
+                "messages": [{"role": "user", "content": "はい"}],
+                "max_tokens": 1,
+                **_streaming(Ability(model, "tags", 0, usage=usage)),
+            }
+            response = await self._chat(body)
+            sent = response.headers.get("content-type", "")
+            if response.is_success and sent.startswith("text/event-stream"):
+                return True, usage
+        return False, False
+
+    async def _chat(self, body: Mapping[str, Any]) -> httpx.Response:
+        return await self._http.post(
+            f"{self._root}/v1/chat/completions",
+            json=body,
+            timeout=httpx.Timeout(_PROBE_SECONDS, connect=_CONNECT_SECONDS),
+        )
 
     async def _asked_context(self, listed: Mapping[str, Any], model: str) -> int:
         """The context of one request: llama.cpp divides its own among the slots and says so in /props."""
@@ -301,26 +385,32 @@ class OpenAIServer:
                 return int(item["max_model_len"])
         return DEFAULT_CONTEXT
 
-    async def _honours(self, model: str, mode: Mode) -> bool:
-        """Whether the server keeps to a format: asked for one word, it must write it as JSON."""
+    async def _heard(self, model: str, mode: Mode) -> _Heard:
+        """Asked for one word in a format, whether the server keeps to it, and whether it thinks first."""
         body = {
             "model": model,
             "messages": [{"role": "user", "content": 'JSON {"ok": "yes"} だけを返してください。'}],
-            "max_tokens": 64,
+            "max_tokens": _PROBE_TOKENS,
             "temperature": 0,
             **_format(mode, _PROBE_SCHEMA),
         }
-        response = await self._http.post(f"{self._root}/v1/chat/completions", json=body)
+        response = await self._chat(body)
         if response.status_code in (401, 403):
             raise _refused(response.status_code, response.content)
         if response.is_error:
-            return False
-        try:
-            message = response.json()["choices"][0]["message"]
-            written = json.loads(message.get("content") or "", strict=False)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            return False
-        return isinstance(written, dict) and (mode == "json_object" or written.get("ok") == "yes")
+            return _Heard(honours=False)
+        choice = response.json()["choices"][0]
+        message = choice.get("message") or {}
+        content = str(message.get("content") or "")
+        apart = bool(message.get("reasoning_content") or message.get("reasoning"))
+        opened, closed = _OPENING.search(content), _CLOSING.search(content)
+        thinks = bool(apart or opened or closed)
+        if thinks and choice.get("finish_reason") == "length":
+            # It took the format and had no room left to show that it keeps to it.
+            return _Heard(apart, thinks, unopened=False)
+        unopened = closed is not None and (opened is None or closed.start() < opened.start())
+        written = "".join(without_thoughts(iter((content,)), unopened))
+        return _Heard(_keeps_to(written, mode), thinks, unopened)
 
     async def _tokens(self, text: str) -> int | None:
         """Tokens by llama.cpp's or vLLM's /tokenize; None where there is no such thing."""
@@ -345,15 +435,45 @@ class OpenAIServer:
 
 
 class LlamaIndexModel:
-    """Any LlamaIndex `LLM` object, as a model that writes tagged text."""
+    """Any LlamaIndex `LLM` object, as a model that writes tagged text.
 
-    def __init__(self, llm: LLM) -> None:
-        self._llm = llm
+    `make` makes it when it is first needed: LlamaIndex takes seconds to import. `context` 0
+    asks the object. It runs in threads of its own, so that whatever it raises is a failure
+    of the model and nothing else.
+    """
+
+    def __init__(self, make: Callable[[], LLM], context: int = 0) -> None:
+        self._make = make
+        self._context = context
+        self._threads = ThreadPoolExecutor(thread_name_prefix="llm")
+        self._made: Future[LLM] | None = None
+        self._making = threading.Lock()
+
+    def close(self) -> None:
+        """Waits for nothing: what still writes is no longer listened to."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def ability(self) -> Ability:
-        """What the object's metadata says of it."""
-        about = self._llm.metadata
-        return Ability(about.model_name, "tags", about.context_window or DEFAULT_CONTEXT)
+        """What the object's metadata says of it; raises ModelFailed where there is no such object."""
+        about = self._llm().metadata
+        context = self._context or about.context_window or DEFAULT_CONTEXT
+        return Ability(about.model_name, "tags", context)
+
+    def _llm(self) -> LLM:
+        with self._making:
+            if self._made is None:
+                self._made = self._threads.submit(self._make)
+            made = self._made
+        try:
+            failure = made.exception(_PATIENCE)
+        except TimeoutError:
+            raise ModelFailed("言語モデルはまだ準備中です。", hint=_HINT) from None
+        if failure is not None:
+            raise ModelFailed(
+                "設定 llm_factory の言語モデルを用意できません。",
+                hint="モジュールが入っているか、引数なしで呼べるかを確かめてください。",
+            ) from failure
+        return made.result()
 
     def count(self, text: str) -> int:
         """An estimate from above."""
@@ -372,9 +492,8 @@ class LlamaIndexModel:
         """See `LanguageModel.write`. An object that cannot be interrupted finishes in the background."""
         pieces: queue.Queue[str | BaseException | None] = queue.Queue()
         stop = threading.Event()
-        threading.Thread(
-            target=self._pump, args=(messages, max_tokens, pieces, stop), daemon=True
-        ).start()
+        writing = self._threads.submit(self._pump, self._llm(), messages, pieces, stop)
+        writing.add_done_callback(lambda done: pieces.put(done.exception()))
         try:
             yield from without_thoughts(_until(pieces, deadline, cancelled))
         finally:
@@ -382,8 +501,8 @@ class LlamaIndexModel:
 
     def _pump(
         self,
+        llm: LLM,
         messages: Sequence[Message],
-        max_tokens: int,
         pieces: queue.Queue[str | BaseException | None],
         stop: threading.Event,
     ) -> None:
@@ -391,41 +510,23 @@ class LlamaIndexModel:
 
         told = [ChatMessage(role=m["role"], content=m["content"]) for m in messages]
         try:
-            for part in self._llm.stream_chat(told):
+            for part in llm.stream_chat(told):
                 if stop.is_set():
                     return
-                if part.delta:
-                    pieces.put(part.delta)
-            pieces.put(None)
-        except (RuntimeError, ValueError, OSError, NotImplementedError) as error:
-            pieces.put(_broken(error))
+                pieces.put(part.delta or "")
+        except NotImplementedError:
+            pieces.put(llm.chat(told).message.content or "")
 
 
-class Gate:
-    """Lets `parallel` answers be written at a time and `waiting` more wait for their turn."""
+def from_factory(name: str) -> Callable[[], LLM]:
+    """The callable that `module:name` names, looked up when it is called."""
+    module, _, attribute = name.partition(":")
 
-    def __init__(self, parallel: int, waiting: int) -> None:
-        self._slots = threading.Semaphore(parallel)
-        self._places = threading.BoundedSemaphore(parallel + waiting)
+    def make() -> LLM:
+        made: LLM = getattr(importlib.import_module(module), attribute)()
+        return made
 
-    @contextmanager
-    def entered(self, deadline: float, cancelled: threading.Event) -> Iterator[None]:
-        """Waits for a turn until `deadline`; raises ModelBusy or Cancelled."""
-        busy = ModelBusy("言語モデルが混み合っています。", hint="少し待ってから試してください。")
-        if not self._places.acquire(blocking=False):
-            raise busy
-        try:
-            while not self._slots.acquire(timeout=_TICK):
-                if cancelled.is_set():
-                    raise Cancelled
-                if time.monotonic() > deadline:
-                    raise busy
-            try:
-                yield
-            finally:
-                self._slots.release()
-        finally:
-            self._places.release()
+    return make
 
 
 _HINT = "言語モデルのサーバーの状態と記録を確かめてください。"
@@ -436,6 +537,34 @@ _PROBE_SCHEMA: Schema = {
     "required": ["ok"],
     "additionalProperties": False,
 }
+
+
+# What a server that speaks no proper HTTP or JSON can make of the reading.
+_GARBAGE = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+)
+
+
+def _streaming(ability: Ability) -> dict[str, Any]:
+    if not ability.streams:
+        return {}
+    counted = {"stream_options": {"include_usage": True}} if ability.usage else {}
+    return {"stream": True, **counted}
+
+
+def _keeps_to(written: str, mode: Mode) -> bool:
+    """Whether an answer to the test question has the form it was to have."""
+    try:
+        value = json.loads(written, strict=False)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and (mode == "json_object" or value.get("ok") == "yes")
 
 
 def _format(mode: Mode, schema: Schema) -> dict[str, Any]:
@@ -466,9 +595,12 @@ def _until(
         yield piece
 
 
-def without_thoughts(pieces: Iterator[str]) -> Iterator[str]:
-    """The pieces without what stands between <think> and </think>, however they are cut."""
-    held, inside = "", False
+def without_thoughts(pieces: Iterator[str], unopened: bool = False) -> Iterator[str]:
+    """The pieces without what stands between <think> and </think>, however they are cut.
+
+    With `unopened` the thoughts begin at once, without a mark.
+    """
+    held, inside = "", unopened
     for piece in pieces:
         held += piece
         while match := (_CLOSING if inside else _OPENING).search(held):

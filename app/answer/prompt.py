@@ -61,13 +61,22 @@ class Said:
 
 
 def build(
-    question: str, hits: Sequence[Hit], mode: Mode, *, context: int, count: Callable[[str], int]
+    question: str,
+    hits: Sequence[Hit],
+    mode: Mode,
+    *,
+    context: int,
+    count: Callable[[str], int],
+    thoughts: int = 0,
 ) -> Prompt:
-    """The prompt with as many of the best passages as fit into `context` tokens beside the answer."""
+    """The prompt with as many of the best passages as fit into `context` tokens beside the answer.
+
+    `thoughts` are tokens that the model uses before it answers.
+    """
     fence = secrets.token_hex(6)
     system = _SYSTEM.format(fence=fence, sentences=MAX_SENTENCES, form=_FORMS[mode])
     asked = f"質問: {question}"
-    answer = min(count(_ANSWER), context // 2)
+    answer = min(count(_ANSWER) + thoughts, context * 2 // 3 if thoughts else context // 2)
     left = context - answer - _TEMPLATE_TOKENS - count(system) - count(asked)
     fenced: list[str] = []
     evidence: dict[str, Hit] = {}

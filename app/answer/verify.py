@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Literal
 
 from app.answer.answer import Quote
-from app.answer.facts import Amount, Date, Facts, facts, level, numbers_in_place
+from app.answer.differ import differ
+from app.answer.facts import Amount, Date, Facts, facts, level, numbers_in_place, opposites
 from app.core.book import Citation, Passage
 from app.core.glossary import Glossary
 from app.core.japanese import Token, bigrams, sentences, tokens
@@ -105,7 +106,12 @@ class Verifier:
         window = _window(source, home)
         support = max(_contained(claim, source.text), _contained(claim, window))
         related = max(support, _shared_words(claim, window))
-        also = [q for q in quotes[1:] if _contained(claim, q[0].text) >= UNRELATED]
+        # A passage that says otherwise proves nothing, even beside one that does.
+        also = [
+            (quote, passage)
+            for quote, passage in quotes[1:]
+            if _contained(claim, quote.text) >= UNRELATED and not differ(claim, quote.text)
+        ]
         limits = _lost_limits(claim, source, home)
         said = facts(claim)
         own = [_known(text, passage) for text, passage in zip(texts, evidence, strict=True)]
@@ -279,24 +285,9 @@ def _misplaced_numbers(claim: str, source: str) -> Iterable[str]:
 def _polarity_failures(
     claim: Facts, evidence: Sequence[Facts], least: float, slack: float
 ) -> Iterable[str]:
-    """Predicates turned round: those of the evidence on the same words all say the opposite.
-
-    `least` is the share of the words before that must agree, `slack` the share of the best
-    agreement down to which predicates count as being on the same words.
-    """
     known = [predicate for each in evidence for predicate in each.predicates]
-    for said in claim.predicates:
-        scored = [
-            (len(said.before & other.before) / (len(said.before) or 1), other) for other in known
-        ]
-        best = max((score for score, _ in scored), default=0.0)
-        if best < least:
-            continue
-        matters = [other for score, other in scored if score >= best * slack]
-        if any(other.holds == said.holds for other in matters):
-            continue
+    if opposites(claim.predicates, known, least, slack):
         yield "肯定と否定が根拠と逆です。"
-        return
 
 
 def _known(text: str, passage: Passage) -> Facts:

@@ -183,6 +183,7 @@ _DEMANDS = {
     "json_invalid": "JSONとして読めません",
     "greater_than_equal": "{ge}以上にしてください",
     "less_than_equal": "{le}以下にしてください",
+    "string_pattern_mismatch": "形が違います (正規表現 {pattern})",
     "literal_error": "{expected} のいずれかにしてください",
 }
 

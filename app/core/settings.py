@@ -91,6 +91,11 @@ class Settings(BaseModel):
         default="", description="言語モデルの名前。空ならサーバーが最初に挙げるモデル"
     )
     llm_api_key: str = Field(default="", description="言語モデルサーバーのAPIキー", repr=False)
+    llm_factory: str = Field(
+        default="",
+        pattern=r"^$|^[\w.]+:\w+$",
+        description="LlamaIndexのLLMを返す、引数の無い関数の名前 (モジュール:関数)。あればURLより先に使う",
+    )
     llm_timeout: float = Field(
         default=60.0,
         gt=0,

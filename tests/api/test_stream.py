@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from app.answer.compose import Answerer, Writer
-from app.answer.llm import Ability, Cancelled, Gate
+from app.answer.gate import Gate
+from app.answer.llm import Ability, Cancelled
 from app.answer.verify import Verifier
 from app.main import Shiori
 
@@ -112,5 +113,5 @@ def test_leaving_frees_the_model(
             names = [next(received)[0] for _ in range(4)]
             assert names == ["passage", "passage", "passage", "status"]
         assert model.left.wait(10)
-        with gate.entered(time.monotonic() + 5, threading.Event()):
-            pass  # the only place is free again
+        with gate.place() as place:  # the only place is free again
+            assert list(place.wait(time.monotonic() + 5, threading.Event())) == []

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -21,20 +22,20 @@ import pytest
 
 from app.answer import prompt
 from app.answer.compose import Answered, Answerer, Found, Sentence, Writer
+from app.answer.gate import Gate
 from app.answer.llm import (
     Ability,
     Cancelled,
-    Gate,
     LanguageModel,
     LlamaIndexModel,
-    ModelBusy,
     ModelFailed,
     OpenAIServer,
     without_thoughts,
 )
 from app.answer.verify import Verifier
 from app.core.book import Hit
-from app.main import Shiori
+from app.core.settings import Settings
+from app.main import Shiori, language_model
 
 QUESTION = "離婚後も結婚していたときの名字を名乗りたい"
 SERVER = Path(__file__).with_name("llama_server.py")
@@ -341,9 +342,19 @@ GOOD = json.dumps(
 
 @contextmanager
 def scripted(
-    stream: str, *, formats: tuple[str, ...] = ("json_schema",), status: int = 200
+    stream: str,
+    *,
+    formats: tuple[str | None, ...] = ("json_schema",),
+    status: int = 200,
+    probe: Mapping[str, Any] | None = None,
+    streams: str = "text/event-stream",
+    refuses: str = "",
 ) -> Iterator[str]:
-    """A server that takes some response formats and streams one fixed answer."""
+    """A server that takes some response formats and streams one fixed answer.
+
+    `probe` is its message to the test question, `streams` the media type of a stream,
+    `refuses` a field that a request must not have.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -355,16 +366,21 @@ def scripted(
             if self.path != "/v1/chat/completions":
                 return self._send(404, "{}")
             wanted = body.get("response_format", {}).get("type")
+            if refuses in body:
+                return self._send(400, '{"error": {"message": "unknown field"}}')
+            asked = "資料" in body["messages"][-1]["content"]
             if body.get("stream"):
-                return self._send(status, stream)
+                return self._send(status if asked else 200, stream, streams)
             if wanted not in formats:
                 return self._send(400, '{"error": {"message": "response_format"}}')
-            message = {"role": "assistant", "content": '{"ok": "yes"}'}
-            return self._send(200, json.dumps({"choices": [{"message": message}]}))
+            said = GOOD if asked else '{"ok": "yes"}'
+            choice = {"message": {"content": said}, "finish_reason": "stop", **(probe or {})}
+            return self._send(200, json.dumps({"choices": [choice]}))
 
-        def _send(self, code: int, text: str) -> None:
+        def _send(self, code: int, text: str, kind: str = "application/json") -> None:
             content = text.encode()
             self.send_response(code)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -455,6 +471,48 @@ def test_thoughts_are_never_shown(product: Shiori) -> None:
         assert answer.notices == ()
 
 
+def test_thoughts_that_begin_without_a_mark_are_not_shown(product: Shiori) -> None:
+    stream = event("[1] 9か月以内に届け出ればよい。\n秘密の考え</think>\n" + TAGGED)
+    said = {"message": {"content": 'かんがえ</think>{"ok": "yes"}'}}
+    with (
+        scripted(stream + event(finish="stop"), formats=(None,), probe=said) as url,
+        connected(url) as model,
+    ):
+        assert model.ability().unopened
+        answer = answerer(product, model).ask(QUESTION).answer
+        assert [block.text for block in answer.blocks] == [TAGGED[4:].strip()]
+        assert answer.dropped == 0
+
+
+def test_a_model_that_thinks_apart_keeps_its_format_and_gets_room() -> None:
+    said = {"message": {"content": "", "reasoning_content": "さて"}, "finish_reason": "length"}
+    with scripted("", probe=said) as url, connected(url, context=16384) as model:
+        ability = model.ability()
+        assert (ability.mode, ability.thinks, ability.thoughts) == ("json_schema", True, 4096)
+
+
+def test_a_server_that_does_not_stream_answers_in_one_piece(product: Shiori) -> None:
+    with scripted("{}", streams="application/json") as url, connected(url) as model:
+        assert not model.ability().streams
+        assert answerer(product, model).ask(QUESTION).answer.by_model
+
+
+def test_a_server_that_refuses_stream_options_streams_without_them(product: Shiori) -> None:
+    stream = event(GOOD) + event(finish="stop")
+    with scripted(stream, refuses="stream_options") as url, connected(url) as model:
+        ability = model.ability()
+        assert (ability.streams, ability.usage) == (True, False)
+        assert answerer(product, model).ask(QUESTION).answer.by_model
+
+
+def test_a_prompt_that_was_cut_is_noticed_without_a_tokenizer(product: Shiori) -> None:
+    used = 'data: {"choices": [], "usage": {"prompt_tokens": 40}}\n\n'
+    with scripted(event(GOOD) + event(finish="stop") + used) as url, connected(url) as model:
+        answered = answerer(product, model).ask(QUESTION)
+        assert is_verbatim_with_notice(answered)
+        assert "切り捨て" in answered.answer.notices[0]
+
+
 def test_an_id_that_was_not_given_proves_nothing(product: Shiori) -> None:
     stream = event(GOOD.replace('"1"', '"77"')) + event(finish="stop")
     with scripted(stream) as url, connected(url) as model:
@@ -471,44 +529,22 @@ def test_a_false_sentence_is_left_out_and_counted(product: Shiori) -> None:
         assert answer.notices == ("根拠と合わない1文を省きました。",)
 
 
-def test_only_so_many_wait_for_the_model() -> None:
-    gate = Gate(1, 0)
-    never = threading.Event()
-    with (
-        gate.entered(time.monotonic() + 5, never),
-        pytest.raises(ModelBusy),
-        gate.entered(time.monotonic() + 5, never),
-    ):
-        pass
-    with gate.entered(time.monotonic() + 5, never):
-        pass
-
-
-def test_waiting_ends_when_the_user_leaves() -> None:
-    gate = Gate(1, 1)
-    left = threading.Event()
-    left.set()
-    with (
-        gate.entered(time.monotonic() + 5, threading.Event()),
-        pytest.raises(Cancelled),
-        gate.entered(time.monotonic() + 5, left),
-    ):
-        pass
-
-
 # --- LlamaIndex ----------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_llama_index_llm_answers_too(product: Shiori) -> None:
-    from llama_index.core.llms import (
-        CompletionResponse,
-        CompletionResponseGen,
-        CustomLLM,
-        LLMMetadata,
-    )
+TAGGED = "[1] 離婚の日から3か月以内に、離婚の際に称していた氏を称する旨を届け出ればよい。\n"
+
+
+@pytest.fixture(scope="module")
+def fixed() -> Any:
+    """Makes a LlamaIndex LLM that writes one answer, or fails in a way of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata
 
     class Fixed(CustomLLM):
+        failure: Any = None
+
         @property
         def metadata(self) -> LLMMetadata:
             return LLMMetadata(context_window=8192, model_name="fixed")
@@ -516,18 +552,54 @@ def test_a_llama_index_llm_answers_too(product: Shiori) -> None:
         def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
             return CompletionResponse(text=TAGGED)
 
-        def stream_complete(
-            self, prompt: str, formatted: bool = False, **kwargs: Any
-        ) -> CompletionResponseGen:
+        def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            if self.failure is not None:
+                raise self.failure
             for end in range(1, len(TAGGED) + 1):
                 yield CompletionResponse(text=TAGGED[:end], delta=TAGGED[end - 1])
 
-    TAGGED = "[1] 離婚の日から3か月以内に、離婚の際に称していた氏を称する旨を届け出ればよい。\n"
-    model = LlamaIndexModel(Fixed())
-    assert model.ability() == Ability("fixed", "tags", 8192)
-    answer = answerer(product, model).ask(QUESTION).answer
-    assert answer.by_model
-    assert answer.blocks[0].text == TAGGED[4:].strip()
+    return Fixed
+
+
+@contextmanager
+def in_process(make: Any, context: int = 0) -> Iterator[LlamaIndexModel]:
+    model = LlamaIndexModel(make, context)
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("failure", [None, NotImplementedError()])
+def test_a_llama_index_llm_answers_too(product: Shiori, fixed: Any, failure: Any) -> None:
+    with in_process(lambda: fixed(failure=failure)) as model:
+        assert model.ability() == Ability("fixed", "tags", 8192)
+        answer = answerer(product, model).ask(QUESTION).answer
+        assert answer.by_model
+        assert answer.blocks[0].text == TAGGED[4:].strip()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_whatever_a_llama_index_llm_raises_ends_in_the_books_own_words(
+    product: Shiori, fixed: Any
+) -> None:
+    class Foreign(Exception):
+        pass
+
+    with in_process(lambda: fixed(failure=Foreign("quota"))) as model:
+        assert is_verbatim_with_notice(answerer(product, model).ask(QUESTION))
+
+
+def test_a_factory_that_is_not_there_is_named(product: Shiori) -> None:
+    model = language_model(Settings(llm_factory="no_such_module:make"))
+    assert model is not None
+    try:
+        answered = answerer(product, model).ask(QUESTION)
+    finally:
+        model.close()
+    assert is_verbatim_with_notice(answered)
+    assert "llm_factory" in answered.answer.notices[0]
 
 
 # --- pieces --------------------------------------------------------------------------------

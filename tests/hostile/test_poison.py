@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from app.answer.compose import Answerer, Writer
-from app.answer.llm import Ability, Gate
+from app.answer.gate import Gate
+from app.answer.llm import Ability
 from app.answer.suspect import suspicious
 from app.answer.verify import Verifier
 from app.core.settings import Settings
