@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer.compose import Answerer, Writer
-from app.answer.llm import Gate, LanguageModel, ModelFailed, OpenAIServer
+from app.answer.gate import Gate
+from app.answer.llm import (
+    LanguageModel,
+    LlamaIndexModel,
+    ModelFailed,
+    OpenAIServer,
+    from_factory,
+)
 from app.answer.verify import Verifier
 from app.core import embed, glossary, japanese, lawchanges, lexical
 from app.core.book import Book, Passage
@@ -136,6 +143,7 @@ class Shiori:
             self._current = Current(Index(store))
             self.glossary = words
             self.searcher = self.searcher_with(weights.chosen(settings, self.ledger), words)
+            self._gate = Gate(settings.llm_parallel, settings.llm_queue)
             self._llm = language_model(settings)
             if self._llm is not None:
                 opened.callback(self._llm.close)
@@ -178,9 +186,8 @@ class Shiori:
         """An answerer on this shelf with a language model of the caller's choice, or none."""
         writer = None
         if model is not None:
-            gate = Gate(self.settings.llm_parallel, self.settings.llm_queue)
             writer = Writer(
-                model, Verifier(self.glossary), gate=gate, seconds=self.settings.llm_timeout
+                model, Verifier(self.glossary), gate=self._gate, seconds=self.settings.llm_timeout
             )
         return Answerer(self.searcher, writer=writer)
 
@@ -495,8 +502,10 @@ class Shiori:
             )
 
 
-def language_model(settings: Settings) -> OpenAIServer | None:
+def language_model(settings: Settings) -> LanguageModel | None:
     """The language model of the settings, not yet asked anything; None without one. Close it."""
+    if settings.llm_factory:
+        return LlamaIndexModel(from_factory(settings.llm_factory), settings.llm_context)
     if not settings.llm_url:
         return None
     return OpenAIServer(
@@ -507,7 +516,7 @@ def language_model(settings: Settings) -> OpenAIServer | None:
     )
 
 
-def _probe(model: OpenAIServer) -> None:
+def _probe(model: LanguageModel) -> None:
     """Asks a language model what it can do before the first question waits for it."""
     try:
         ability = model.ability()
