@@ -206,7 +206,6 @@ class Shiori:
             warnings=partial(_warn, changes or self.changes),
         )
 
-    # -- what the faces call ----------------------------------------------------
     def use_tables(
         self, *, words: Glossary | None = None, changes: LawChanges | None = None
     ) -> None:
@@ -216,6 +215,7 @@ class Shiori:
         self.searcher = self.searcher_with(self.searcher.weights, self.glossary)
         self.answerer = self.answerer_with(self._llm)
 
+    # -- what the faces call ----------------------------------------------------
 
     def add(
         self,
@@ -502,6 +502,26 @@ class Shiori:
             )
 
 
+def site_tables(settings: Settings) -> tuple[SiteTable[Glossary], SiteTable[LawChanges]]:
+    """The site's own glossary and law changes in the data directory, above all others."""
+
+    def words(path: Path) -> Glossary:
+        return glossary.load((glossary.SHIPPED, *settings.glossary, path))
+
+    def changes(path: Path) -> LawChanges:
+        return lawchanges.load((lawchanges.SHIPPED, *settings.law_changes, path))
+
+    folder = settings.data_dir
+    return (
+        SiteTable("glossary", folder / "glossary.tsv", glossary.LABELS, words),
+        SiteTable("law_changes", folder / "law_changes.tsv", lawchanges.LABELS, changes),
+    )
+
+
+def _there(path: Path) -> tuple[Path, ...]:
+    return (path,) if path.exists() else ()
+
+
 def language_model(settings: Settings) -> LanguageModel | None:
     """The language model of the settings, not yet asked anything; None without one. Close it."""
     if settings.llm_factory:
@@ -534,26 +554,6 @@ def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     import uvicorn
 
     settings = product.settings
-def site_tables(settings: Settings) -> tuple[SiteTable[Glossary], SiteTable[LawChanges]]:
-    """The site's own glossary and law changes in the data directory, above all others."""
-
-    def words(path: Path) -> Glossary:
-        return glossary.load((glossary.SHIPPED, *settings.glossary, path))
-
-    def changes(path: Path) -> LawChanges:
-        return lawchanges.load((lawchanges.SHIPPED, *settings.law_changes, path))
-
-    folder = settings.data_dir
-    return (
-        SiteTable("glossary", folder / "glossary.tsv", glossary.LABELS, words),
-        SiteTable("law_changes", folder / "law_changes.tsv", lawchanges.LABELS, changes),
-    )
-
-
-def _there(path: Path) -> tuple[Path, ...]:
-    return (path,) if path.exists() else ()
-
-
     listening = _listen(settings.host, settings.port)
     token = secrets.token_urlsafe(32)
     app = application(product, token)
@@ -585,7 +585,6 @@ def application(product: Shiori, token: str) -> FastAPI:
         product,
         original=product.shelf.original,
         draw=draw_page,
-        revise=product.shelf.revise,
     )
     return app
 

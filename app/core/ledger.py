@@ -701,6 +701,15 @@ class Ledger:
         ).fetchall()
         return {int(row["page_index"]): int(row["length"]) for row in rows}
 
+    def doubtful_pages(self, generation: int) -> int:
+        """How many pages of a generation its reader noted something about, or found no text on."""
+        row = self._db.execute(
+            "SELECT count(*) AS n FROM pages"
+            " WHERE generation = ? AND (warnings != '[]' OR length(text) = 0)",
+            (generation,),
+        ).fetchone()
+        return int(row["n"])
+
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""
         wanted = dict.fromkeys(keys)

@@ -6,14 +6,23 @@ import hmac
 import ipaddress
 import secrets
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Protocol
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from app.core.book import Book
 from app.core.errors import Forbidden
+from app.core.glossary import Glossary
+from app.core.lawchanges import LawChanges
+from app.core.ledger import Ledger
+from app.core.tables import SiteTable
+from app.search.pipeline import Searcher
+from app.search.retrieve import Weights
 from app.web.desk import own_address
-from app.web.view import View, check_same_site
+from app.web.view import Product, View, check_same_site
 
 COOKIE = "shiori_admin"
 SESSION_SECONDS = 8 * 3600
@@ -23,11 +32,62 @@ MAX_TRIES = 5
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
 
-class Admission:
-    """Admits administrators; sessions live in memory and end with the service."""
+class Shelf(Protocol):
+    """What administrators do to the books; `ingest.index.Shelf` is one."""
 
-    def __init__(self, password: str) -> None:
+    def revise(self, book: Book) -> Book:
+        """Keeps a book's changed description."""
+        ...
+
+    def remove(self, book_id: str, *, keep: bool) -> Book:
+        """Takes a book off the shelf, to be put back with `keep`."""
+        ...
+
+    def put_back(self, book_id: str) -> Book:
+        """Shows a book that was set aside again."""
+        ...
+
+    def discard(self, book_id: str) -> Book:
+        """Deletes a book that was set aside."""
+        ...
+
+    def state_edition(self, book_id: str, superseded_by: str | None) -> None:
+        """Keeps which book supersedes another; None lets titles and dates tell."""
+        ...
+
+
+class Managed(Product, Protocol):
+    """What the administrators' pages need of the product; `app.main.Shiori` is one."""
+
+    glossary: Glossary
+    changes: LawChanges
+    site_glossary: SiteTable[Glossary]
+    site_changes: SiteTable[LawChanges]
+
+    @property
+    def shelf(self) -> Shelf:
+        """Writes the books."""
+        ...
+
+    def searcher_with(self, legs: Weights, words: Glossary, changes: LawChanges | None) -> Searcher:
+        """A searcher with another glossary and other law changes, to see what they do."""
+        ...
+
+    def use_tables(self, *, words: Glossary | None, changes: LawChanges | None) -> None:
+        """Answers by another glossary, or other law changes, from the next question on."""
+        ...
+
+    def rebuild(self, on_progress: Callable[[int, int], None]) -> None:
+        """Builds the index anew beside the old one; `on_progress` hears of books done and all."""
+        ...
+
+
+class Admission:
+    """Admits administrators, and notes what they do; sessions live in memory and end with the service."""
+
+    def __init__(self, password: str, ledger: Ledger) -> None:
         self._password = password
+        self._ledger = ledger
         self._sessions: dict[str, float] = {}
         self._wrong: list[float] = []
 
@@ -57,6 +117,20 @@ class Admission:
             "この操作は、栞が動いている機械からだけ行えます。",
             hint="ほかの機械からも行うには、設定 admin_password で合言葉を決めて起動し直してください。",
         )
+
+    def turned_away(self, request: Request) -> Response | None:
+        """Where somebody who opens an administrators' page is sent instead; None for who may see it."""
+        if self.admits(request):
+            return None
+        if self._password:
+            back = request.url.path
+            return RedirectResponse(f"/login?back={quote(back)}", 303)
+        return RedirectResponse("/library", 303)
+
+    def note(self, request: Request, action: str, subject: str = "", detail: str = "") -> None:
+        """Notes what somebody did, and from which machine."""
+        who = request.client.host if request.client else ""
+        self._ledger.note_deed(who, action, subject, detail)
 
     def log_in(self, password: str) -> str:
         """A new session's value; raises Forbidden for a wrong password or too many of them."""
@@ -117,9 +191,11 @@ def router(admission: Admission, view: View) -> APIRouter:
         try:
             session = admission.log_in(password)
         except Forbidden as error:
+            admission.note(request, "ログインの失敗")
             return view.page(
                 request, "login.html", error.status, back=own_address(back), error=error
             )
+        admission.note(request, "ログイン")
         response = RedirectResponse(own_address(back), 303)
         response.set_cookie(
             COOKIE,

@@ -1,172 +1,148 @@
-"""The shelf: which books there are, how well they were read, adding, describing and removing them."""
+"""The shelf: which books there are, how well they were read, adding, describing, taking off and back."""
 
 from __future__ import annotations
 
-import os
+import datetime
 import re
-import shutil
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import UploadFile
 
-from app.core.book import Book
-from app.core.errors import BadRequest, ShioriError
-from app.core.quality import quality
-from app.web.admin import Admission
-from app.web.view import Product, View
+from app.core.book import Book, Page
+from app.core.errors import BadRequest
+from app.core.japanese import fold
+from app.core.ledger import Job, Ledger
+from app.core.quality import Doubt, Quality, quality
+from app.web.admin import Admission, Managed
+from app.web.books import has_picture
+from app.web.uploads import Uploads, too_large
+from app.web.view import View, page_name
 
-# Below these shares of certain characters a recognised page wants a look, or proves nothing.
 MAX_FIELD = 200
+FIELDS = {
+    "title": "書名",
+    "edition": "版",
+    "authors": "著者・編者",
+    "publisher": "発行所",
+    "published": "発行",
+    "as_of": "内容現在日",
+    "isbn": "ISBN",
+    "shelf": "書棚",
+}
+# Bad pages with their pictures on one screen of the report.
+SHOWN_PAGES = 12
+_EXCERPT = 300
+_AUTOMATIC = "auto"
 
-_DATE = re.compile(r"(?:\d{4}(?:-\d{2}(?:-\d{2})?)?)?")
-_PIECE = 1 << 20
+_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
+_ISBN = re.compile(r"(?:\d[- ]?){9}[\dXx]|(?:\d[- ]?){13}")
 
 
-class TooLarge(BadRequest):
-    """An upload larger than the settings allow."""
+@dataclass(frozen=True, slots=True)
+class BadPage:
+    """A page of the report: `text` is how what was read of it begins."""
 
-    code = "too_large"
-    status = 413
-
-
-class Busy(ShioriError):
-    """Books are being added already."""
-
-    code = "busy"
-    status = 409
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far one uploaded file is; `state` is waiting or that of an ingest event."""
-
+    page: Page
     name: str
-    state: str = "waiting"
-    done: int = 0
-    total: int = 0
-    reason: str = ""
+    reasons: tuple[str, ...]
+    advice: str
+    picture: bool
+    text: str
 
 
-class Uploads:
-    """Adds uploaded files in the background, one run at a time, and says how far it is."""
+class Doubtful:
+    """How many pages of each book want a look, counted once a generation."""
 
-    def __init__(self, product: Product, folder: Path) -> None:
-        self._product = product
-        self._folder = folder
-        self._running = threading.Lock()
-        self._files: dict[str, Progress] = {}
-        # What a process that died has left; its books can only be sent again.
-        shutil.rmtree(folder, ignore_errors=True)
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._counts: dict[int, int] = {}
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a run is going on."""
-        return self._running.locked()
-
-    @property
-    def files(self) -> list[Progress]:
-        """The files of the run going on, or of the last one."""
-        return list(self._files.values())
-
-    def begin(self) -> None:
-        """Claims the next run; raises Busy while one is going on."""
-        if not self._running.acquire(blocking=False):
-            raise Busy(
-                "いま別の登録が進んでいます。", hint="終わってから、もう一度登録してください。"
-            )
-
-    def give_up(self) -> None:
-        """Lets a claimed run go where nothing was started."""
-        self._running.release()
-
-    def save(self, name: str, content: BinaryIO, most: int) -> Path:
-        """Keeps an uploaded file until it is read; raises BadRequest for its name or size."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / safe_name(name)
-        partial = path.with_name(path.name + ".partial")
-        size = 0
-        try:
-            with partial.open("wb") as file:
-                while piece := content.read(_PIECE):
-                    size += len(piece)
-                    if size > most:
-                        raise too_large(name, most)
-                    file.write(piece)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return path
-
-    def start(self, paths: Sequence[Path], shelf: str) -> None:
-        """Adds the files of a claimed run in the background."""
-        books = [path for path in paths if path.suffix != ".toml"]
-        self._files = {str(path): Progress(path.name) for path in books}
-        threading.Thread(target=self._run, args=(books, paths, shelf), daemon=True).start()
-
-    def _run(self, books: Sequence[Path], paths: Sequence[Path], shelf: str) -> None:
-        reason = "途中で止まりました。もう一度登録してください。"
-        try:
-            self._product.add(books, shelf=shelf, on_event=self._on_event)
-        except ShioriError as error:
-            reason = f"{error.message} {error.hint}".strip()
-        finally:
-            for progress in self._files.values():
-                if progress.state in ("waiting", "reading"):
-                    progress.state, progress.reason = "failed", reason
-            for path in paths:
-                path.unlink(missing_ok=True)  # the book's original is kept with the shelf
-            self._running.release()
-
-    def _on_event(self, event: Any) -> None:
-        # A file inside an archive is known by the archive's path and its own, and stands for it.
-        for archive in [path for path in self._files if event.source.startswith(f"{path}/")]:
-            del self._files[archive]
-        progress = self._files.setdefault(event.source, Progress(Path(event.source).name))
-        progress.state, progress.done, progress.total = event.state, event.done, event.total
-        progress.reason = event.reason
+    def counts(self) -> dict[str, int]:
+        """By book id."""
+        live = self._ledger.live_generations()
+        for generation in live.values():
+            if generation not in self._counts:
+                self._counts[generation] = self._ledger.doubtful_pages(generation)
+        return {book_id: self._counts[generation] for book_id, generation in live.items()}
 
 
-def router(
-    product: Product, view: View, admission: Admission, revise: Callable[[Book], Book]
-) -> APIRouter:
-    """The pages /library/…; `revise` keeps a book's changed description."""
+def router(product: Managed, view: View, admission: Admission) -> APIRouter:
+    """The pages /library and /library/BOOK."""
     routes = APIRouter(include_in_schema=False)
     ledger = product.ledger
+    shelf = product.shelf
     uploads = Uploads(product, product.datadir.path / "uploads")
+    doubtful = Doubtful(ledger)
     most = product.settings.upload_max_mb << 20
     guard = [Depends(admission.check)]
 
+    def book_page(
+        request: Request,
+        book_id: str,
+        part: int = 1,
+        given: Mapping[str, str] | None = None,
+        error: BadRequest | None = None,
+    ) -> Response:
+        book, books = ledger.book(book_id), ledger.books()
+        report = quality(ledger.pages(book_id), ledger.page_lengths(book_id))
+        parts = max(1, -(-len(report.doubtful) // SHOWN_PAGES))
+        part = min(max(part, 1), parts)
+        return view.page(
+            request,
+            "library_book.html",
+            error.status if error else 200,
+            book=book,
+            given=given or {name: getattr(book, name) for name in FIELDS},
+            fields=FIELDS,
+            error=error,
+            quality=report,
+            bad_pages=bad_pages(ledger, book, report, part),
+            part=part,
+            parts=parts,
+            newer=books.get(book.superseded_by),
+            older=[other for other in books.values() if other.superseded_by == book_id],
+            others=[other for other in books.values() if other.id != book_id],
+            stated=ledger.stated_editions().get(book_id, _AUTOMATIC),
+            shelves=shelves_of(books.values()),
+            admitted=admission.admits(request),
+        )
+
     @routes.get("/library")
-    def library(request: Request) -> Response:
+    def library(request: Request, containing: str = "", shelf: str = "") -> Response:
         admitted = admission.admits(request)
+        books = list(ledger.books().values())
         return view.page(
             request,
             "library.html",
-            books=list(ledger.books().values()),
-            shelves=sorted({book.shelf for book in ledger.books().values() if book.shelf}),
+            books=chosen(books, containing.strip(), shelf),
+            all_books=len(books),
+            containing=containing.strip(),
+            shelf=shelf,
+            shelves=shelves_of(books),
+            doubtful=doubtful.counts() if admitted else {},
             admitted=admitted,
             by_password=admission.by_password,
             most_mb=product.settings.upload_max_mb,
-            running=uploads.is_running,
-            files=uploads.files if admitted else [],
-            failed=[job for job in ledger.jobs(30) if job.state in ("failed", "interrupted")]
-            if admitted
-            else [],
+            uploads=uploads,
+            aside=ledger.set_aside() if admitted else [],
+            failed=failures(ledger.jobs(200)) if admitted else [],
         )
 
     @routes.get("/library/progress")
     def progress(request: Request) -> Response:
         admission.check(request)
-        files = [asdict(file) for file in uploads.files]
         return JSONResponse(
-            {"running": uploads.is_running, "files": files}, headers={"Cache-Control": "no-store"}
+            {
+                "running": uploads.is_running,
+                "summary": uploads.summary,
+                "files": [file.as_json() for file in uploads.files],
+            },
+            headers={"Cache-Control": "no-store"},
         )
 
     @routes.post("/library/upload")
@@ -176,6 +152,7 @@ def router(
         check_length(request, most)
         uploads.begin()
         started = False
+        paths = []
         try:
             async with request.form(max_files=1000) as form:
                 files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
@@ -185,37 +162,63 @@ def router(
                         "本のファイルが選ばれていません。",
                         hint="登録する本のファイルを選んでください。",
                     )
-                shelf = str(form.get("shelf", "")).strip()[:MAX_FIELD]
-                paths = [
-                    await run_in_threadpool(uploads.save, file.filename or "", file.file, most)
-                    for file in files
-                ]
-            uploads.start(paths, shelf)
+                name = str(form.get("shelf", "")).strip()[:MAX_FIELD]
+                for file in files:
+                    paths.append(
+                        await run_in_threadpool(uploads.save, file.filename or "", file.file, most)
+                    )
+            uploads.start(paths, name)
             started = True
         finally:
             if not started:
+                for path in paths:
+                    path.unlink(missing_ok=True)
                 uploads.give_up()
+        await run_in_threadpool(
+            admission.note, request, "登録", "、".join(path.name for path in paths)[:1000], name
+        )
         return RedirectResponse("/library#adding", 303)
 
     @routes.get("/library/{book_id}")
-    def book(request: Request, book_id: str) -> Response:
-        found = ledger.book(book_id)
-        return view.page(
-            request,
-            "library_book.html",
-            book=found,
-            quality=quality(ledger.pages(book_id), ledger.page_lengths(book_id)),
-            newer=ledger.books().get(found.superseded_by),
-            admitted=admission.admits(request),
-        )
+    def book(request: Request, book_id: str, part: Annotated[int, Query()] = 1) -> Response:
+        return book_page(request, book_id, part)
 
     @routes.post("/library/{book_id}/remove", dependencies=guard)
-    def remove(book_id: str) -> Response:
-        product.remove(book_id)
-        return RedirectResponse("/library", 303)
+    def remove(request: Request, book_id: str) -> Response:
+        book = shelf.remove(book_id, keep=True)
+        admission.note(request, "書棚から外す", named(book))
+        return RedirectResponse("/library#aside", 303)
+
+    @routes.post("/library/{book_id}/put-back", dependencies=guard)
+    def put_back(request: Request, book_id: str) -> Response:
+        book = shelf.put_back(book_id)
+        admission.note(request, "書棚に戻す", named(book))
+        return RedirectResponse(f"/library/{book_id}", 303)
+
+    @routes.post("/library/{book_id}/discard", dependencies=guard)
+    def discard(request: Request, book_id: str) -> Response:
+        book = shelf.discard(book_id)
+        admission.note(request, "完全に消す", named(book))
+        return RedirectResponse("/library#aside", 303)
+
+    @routes.post("/library/{book_id}/editions", dependencies=guard)
+    def editions(
+        request: Request, book_id: str, superseded_by: Annotated[str, Form()] = _AUTOMATIC
+    ) -> Response:
+        stated = None if superseded_by == _AUTOMATIC else superseded_by
+        shelf.state_edition(book_id, stated)
+        newer = ledger.books().get(ledger.book(book_id).superseded_by)
+        admission.note(
+            request,
+            "版の関係を変える",
+            named(ledger.book(book_id)),
+            ("自動: " if stated is None else "") + (named(newer) if newer else "新しい版なし"),
+        )
+        return RedirectResponse(f"/library/{book_id}#editions", 303)
 
     @routes.post("/library/{book_id}/describe", dependencies=guard)
     def describe(
+        request: Request,
         book_id: str,
         title: Annotated[str, Form()] = "",
         edition: Annotated[str, Form()] = "",
@@ -236,10 +239,63 @@ def router(
             "isbn": isbn,
             "as_of": as_of,
         }
-        revise(described(ledger.book(book_id), given))
-        return RedirectResponse(f"/library/{book_id}", 303)
+        before = ledger.book(book_id)
+        try:
+            after = described(before, given)
+        except BadRequest as error:
+            return book_page(request, book_id, given=given, error=error)
+        product.shelf.revise(after)
+        admission.note(request, "書誌を変える", named(before), changes(before, after))
+        return RedirectResponse(f"/library/{book_id}#described", 303)
 
     return routes
+
+
+def shelves_of(books: Iterable[Book]) -> list[str]:
+    """The shelves that books stand on, sorted."""
+    return sorted({book.shelf for book in books if book.shelf})
+
+
+def chosen(books: Sequence[Book], containing: str, shelf: str) -> list[Book]:
+    """The books of a shelf ('' for all) whose title, edition, people or ISBN hold some characters."""
+    wanted = fold(containing)
+    return [
+        book
+        for book in books
+        if (not shelf or book.shelf == shelf)
+        and wanted
+        in fold(" ".join((book.title, book.edition, book.authors, book.publisher, book.isbn)))
+    ]
+
+
+def failures(jobs: Sequence[Job]) -> list[Job]:
+    """Of jobs, newest first, those that failed and whose file was not added later."""
+    latest: dict[str, Job] = {}
+    for job in jobs:
+        latest.setdefault(job.source_file, job)
+    return [job for job in latest.values() if job.state in ("failed", "interrupted")]
+
+
+def bad_pages(ledger: Ledger, book: Book, report: Quality, part: int) -> list[BadPage]:
+    """One screen of the pages that want a look."""
+    start = (part - 1) * SHOWN_PAGES
+    return [
+        _bad_page(ledger, book, doubt) for doubt in report.doubtful[start : start + SHOWN_PAGES]
+    ]
+
+
+def _bad_page(ledger: Ledger, book: Book, doubt: Doubt) -> BadPage:
+    page = doubt.page
+    picture = has_picture(book.source_file, page)
+    text = ledger.page_text(book.id, page.index)
+    return BadPage(
+        page=page,
+        name=page_name(page.label, "", page.index, page.index, printed=picture),
+        reasons=doubt.reasons,
+        advice=doubt.advice,
+        picture=picture,
+        text=text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else ""),
+    )
 
 
 def described(book: Book, given: dict[str, str]) -> Book:
@@ -250,15 +306,23 @@ def described(book: Book, given: dict[str, str]) -> Book:
     for name, value in values.items():
         if len(value) > MAX_FIELD:
             raise BadRequest(
-                f"{MAX_FIELD}文字までです。", hint="短くして、もう一度送ってください。", field=name
+                f"{FIELDS[name]}は{MAX_FIELD}文字までです。",
+                hint="短くして、もう一度送ってください。",
+                field=name,
             )
     for name in ("published", "as_of"):
-        if not _DATE.fullmatch(values[name]):
+        if values[name] and not is_date(values[name]):
             raise BadRequest(
-                f"日付「{values[name]}」を読めません。",
+                f"{FIELDS[name]}の日付「{values[name]}」を読めません。",
                 hint="2026-04-01、2026-04、2026 のどれかの形で書いてください。",
                 field=name,
             )
+    if values["isbn"] and not _ISBN.fullmatch(values["isbn"]):
+        raise BadRequest(
+            f"ISBN「{values['isbn']}」の桁数が違います。",
+            hint="10桁か13桁の番号を書くか、空にしてください。",
+            field="isbn",
+        )
     return replace(
         book,
         title=values["title"],
@@ -272,6 +336,30 @@ def described(book: Book, given: dict[str, str]) -> Book:
     )
 
 
+def is_date(text: str) -> bool:
+    """Whether a text is a date, a month or a year: 2026-04-01, 2026-04, 2026."""
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        datetime.date.fromisoformat(text + "-01-01"[len(text) - 10 :] if len(text) < 10 else text)
+    except ValueError:
+        return False
+    return True
+
+
+def changes(before: Book, after: Book) -> str:
+    """What a changed description changes, field by field."""
+    pairs = [(label, getattr(before, name), getattr(after, name)) for name, label in FIELDS.items()]
+    return "、".join(
+        f"{label}: {old or '（空）'} → {new or '（空）'}" for label, old, new in pairs if old != new
+    )
+
+
+def named(book: Book) -> str:
+    """A book as the record of deeds names it."""
+    return f"{book.title} {book.edition}".strip() + f"（{book.id}）"
+
+
 def check_length(request: Request, most: int) -> None:
     """Raises TooLarge before an upload is read; a body of unknown length is refused too."""
     length = request.headers.get("content-length", "")
@@ -282,25 +370,3 @@ def check_length(request: Request, most: int) -> None:
     # Several files may come at once; each is measured again when it is kept.
     if int(length) > 4 * most:
         raise too_large("送られたファイル", most)
-
-
-def too_large(name: str, most: int) -> TooLarge:
-    """The error for a file above the limit."""
-    return TooLarge(
-        f"{name} が大きすぎます。1ファイル {most >> 20:,}MB まで登録できます。",
-        hint="分けて登録するか、設定 upload_max_mb を大きくしてください。",
-        field="files",
-    )
-
-
-def safe_name(name: str) -> str:
-    """The last part of an uploaded file's name; raises BadRequest where none is left."""
-    last = re.split(r"[/\\]", name)[-1]
-    last = "".join(char for char in last if char.isprintable()).strip()
-    if last in ("", ".", "..") or last.startswith(".") or len(os.fsencode(last)) > 200:
-        raise BadRequest(
-            f"ファイル名「{name[:60]}」は使えません。",
-            hint="短い、ふつうの名前にして登録してください。",
-            field="files",
-        )
-    return last

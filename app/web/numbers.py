@@ -1,35 +1,66 @@
 """The numbers of the desk: look-ups, time to the answer, what was asked and what was not answered.
 
-Everything here was measured; nothing is projected.
+All of them were measured but one: the hours saved, which rest on a baseline that an
+administrator states with where it comes from, and are shown apart.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
-import time
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
 
+from app.core.errors import BadRequest
+from app.core.glossary import Glossary
 from app.core.japanese import fold
 from app.core.ledger import Lookup, Verdict
+from app.web.admin import Admission
 from app.web.charts import bars
+from app.web.spreadsheet import csv_file
 from app.web.view import Product, View
 
 DAYS = 30
 MAX_DAYS = 400
+MAX_BASELINE = 24 * 60
+MAX_BASIS = 200
 _TOP = 10
 _MOST = 100_000
+# Distinct questions whose topics are told, the latest first; each takes some milliseconds once.
+_MOST_TOPICS = 2000
+_BASELINE = "baseline"
+
+HEAD = (
+    "日付",
+    "調べもの",
+    "質問",
+    "回答あり",
+    "答えなし",
+    "解決",
+    "中央値(分)",
+    "役に立った",
+    "違う",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How many minutes a look-up took before, as stated, and where that figure comes from."""
+
+    minutes: float
+    basis: str
+    stated_on: str
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day. `minutes` is the median time of its solved look-ups, None where there is none."""
+    """One day, or the month that begins on it. `minutes` is the median time of its solved look-ups, None where there is none."""
 
     date: datetime.date
     lookups: int
@@ -42,31 +73,66 @@ class Day:
     dislikes: int
 
 
-def router(product: Product, view: View) -> APIRouter:
-    """The page /numbers and its table as a file."""
+class Topics:
+    """Counts the topics of questions by the glossary's rows that they call up."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._read: tuple[Glossary | None, dict[str, frozenset[str]]] = (None, {})
+
+    def most(self, lookups: Sequence[Lookup]) -> list[tuple[str, int]]:
+        """Topics and how many look-ups were about them, oftenest first; several each are counted."""
+        words = self._product.glossary
+        if self._read[0] is not words:
+            self._read = (words, {})
+        known = self._read[1]
+        counts: Counter[str] = Counter()
+        for lookup in lookups:
+            topics: set[str] = set()
+            for query in lookup.queries:
+                if query not in known and len(known) < _MOST_TOPICS:
+                    known[query] = frozenset(found.topic for found in words.expand(query))
+                topics |= known.get(query, frozenset())
+            counts.update(topics)
+        return counts.most_common(_TOP)
+
+
+def router(product: Product, view: View, admission: Admission) -> APIRouter:
+    """The page /numbers, its tables as files, and the baseline."""
     routes = APIRouter(include_in_schema=False)
     ledger = product.ledger
+    topics = Topics(product)
 
     def of(span: int) -> tuple[list[Lookup], list[Verdict]]:
-        since = time.time() - span * 86400
+        first = datetime.date.today() - datetime.timedelta(days=span - 1)
+        since = datetime.datetime.combine(first, datetime.time()).timestamp()
         return ledger.lookups(since=since, limit=_MOST), ledger.verdicts(since=since, limit=_MOST)
 
-    @routes.get("/numbers")
-    def numbers(request: Request, days: int = DAYS) -> Response:
-        span = min(max(days, 1), MAX_DAYS)
+    def shown(
+        request: Request,
+        span: int,
+        *,
+        given: dict[str, str] | None = None,
+        error: BadRequest | None = None,
+    ) -> Response:
         lookups, verdicts = of(span)
         table = by_day(lookups, verdicts, span)
         seconds = [one.solved_at - one.started_at for one in lookups if one.solved_at is not None]
+        median_seconds = median(seconds) if seconds else None
+        baseline = stated_baseline(ledger.fact(_BASELINE))
+        silent = [one for one in lookups if one.answered is False]
         return view.page(
             request,
             "numbers.html",
+            error.status if error else 200,
             span=span,
             table=table,
+            months=by_month(lookups, verdicts),
             total=len(lookups),
-            median_seconds=median(seconds) if seconds else None,
+            median_seconds=median_seconds,
             solved=len(seconds),
             answered=sum(one.answered is True for one in lookups),
-            unanswered=sum(one.answered is False for one in lookups),
+            unanswered=len(silent),
             likes=sum(one.helpful for one in verdicts),
             dislikes=sum(not one.helpful for one in verdicts),
             lookups_chart=bars(
@@ -75,24 +141,103 @@ def router(product: Product, view: View) -> APIRouter:
             minutes_chart=bars(
                 [(f"{day.date.month}/{day.date.day}", day.minutes or 0) for day in table], "分"
             ),
+            topics=topics.most(lookups),
             asked=most_asked(query for one in lookups for query in one.queries),
-            silent=most_asked(one.queries[-1] for one in lookups if one.answered is False),
+            silent=most_asked(one.queries[-1] for one in silent),
             disliked=[one for one in verdicts if not one.helpful][:_TOP],
+            baseline=baseline,
+            saved_hours=saved_hours(baseline, len(seconds), median_seconds),
+            given=given or ({"minutes": "", "basis": ""} if baseline is None else _given(baseline)),
+            error=error,
+            admitted=admission.admits(request),
         )
+
+    @routes.get("/numbers")
+    def numbers(request: Request, days: int = DAYS) -> Response:
+        return shown(request, _span(days))
+
+    @routes.post("/numbers/baseline", dependencies=[Depends(admission.check)])
+    def state_baseline(
+        request: Request,
+        minutes: Annotated[str, Form()] = "",
+        basis: Annotated[str, Form()] = "",
+        days: Annotated[int, Form()] = DAYS,
+    ) -> Response:
+        given = {"minutes": minutes.strip(), "basis": basis.strip()}
+        try:
+            baseline = baseline_of(**given)
+        except BadRequest as error:
+            return shown(request, _span(days), given=given, error=error)
+        ledger.set_fact(_BASELINE, json.dumps(asdict(baseline)) if baseline else "")
+        admission.note(
+            request,
+            "試算の基準を決める",
+            "",
+            f"1件{baseline.minutes:g}分（{baseline.basis}）" if baseline else "取り消し",
+        )
+        return RedirectResponse(f"/numbers?days={_span(days)}#estimate", 303)
 
     @routes.get("/numbers.csv")
-    def as_file(days: int = MAX_DAYS) -> Response:
-        span = min(max(days, 1), MAX_DAYS)
-        return Response(
-            as_csv(by_day(*of(span), span)),
-            media_type="text/csv; charset=utf-8",
-            headers={
-                "Content-Disposition": 'attachment; filename="shiori-numbers.csv"',
-                "Cache-Control": "no-store",
-            },
-        )
+    def as_file(days: int = MAX_DAYS, by: str = "day") -> Response:
+        span = _span(days)
+        table = by_month(*of(span)) if by == "month" else by_day(*of(span), span)
+        return csv_file("shiori-numbers.csv", HEAD, as_rows(table))
+
+    @routes.get("/numbers/unanswered.csv")
+    def unanswered(days: int = MAX_DAYS) -> Response:
+        lookups, _ = of(_span(days))
+        silent = (one.queries[-1] for one in lookups if one.answered is False)
+        return csv_file("shiori-unanswered.csv", ("質問", "回数"), most_asked(silent, _MOST))
 
     return routes
+
+
+def _span(days: int) -> int:
+    return min(max(days, 1), MAX_DAYS)
+
+
+def _given(baseline: Baseline) -> dict[str, str]:
+    return {"minutes": f"{baseline.minutes:g}", "basis": baseline.basis}
+
+
+def stated_baseline(fact: str) -> Baseline | None:
+    """The baseline as it was kept, None where none is stated."""
+    return Baseline(**json.loads(fact)) if fact else None
+
+
+def baseline_of(minutes: str, basis: str) -> Baseline | None:
+    """A baseline from a form, None where it is taken back; raises BadRequest naming the field.
+
+    A figure without its origin is refused: nobody could judge the estimate made of it.
+    """
+    if not minutes and not basis:
+        return None
+    try:
+        value = float(fold(minutes))
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MAX_BASELINE:
+        raise BadRequest(
+            f"基準の分数「{minutes}」が使えません。",
+            hint="1件にかかっていた分数を、30 や 30.8 のように書いてください。",
+            field="minutes",
+        )
+    if not basis or len(basis) > MAX_BASIS:
+        raise BadRequest(
+            "基準の根拠がありません。" if not basis else f"根拠は{MAX_BASIS}文字までです。",
+            hint="いつ、どう計った数字かを書いてください。例: 2026年2月に窓口で20件を計った中央値",
+            field="basis",
+        )
+    return Baseline(value, basis, datetime.date.today().isoformat())
+
+
+def saved_hours(
+    baseline: Baseline | None, solved: int, median_seconds: float | None
+) -> float | None:
+    """Solved look-ups · (baseline − median of the measured times), in hours; below 0 where it took longer."""
+    if baseline is None or median_seconds is None:
+        return None
+    return solved * (baseline.minutes - median_seconds / 60) / 60
 
 
 def by_day(lookups: Sequence[Lookup], verdicts: Sequence[Verdict], span: int) -> list[Day]:
@@ -106,6 +251,20 @@ def by_day(lookups: Sequence[Lookup], verdicts: Sequence[Verdict], span: int) ->
     for verdict in verdicts:
         said.setdefault(_date(verdict.given_at), []).append(verdict)
     return [_day(date, begun[date], said[date]) for date in dates]
+
+
+def by_month(lookups: Sequence[Lookup], verdicts: Sequence[Verdict]) -> list[Day]:
+    """The months in which there was anything, oldest first."""
+    begun: dict[datetime.date, list[Lookup]] = {}
+    said: dict[datetime.date, list[Verdict]] = {}
+    for lookup in lookups:
+        begun.setdefault(_date(lookup.started_at).replace(day=1), []).append(lookup)
+    for verdict in verdicts:
+        said.setdefault(_date(verdict.given_at).replace(day=1), []).append(verdict)
+    return [
+        _day(month, begun.get(month, []), said.get(month, []))
+        for month in sorted(begun.keys() | said.keys())
+    ]
 
 
 def _day(date: datetime.date, lookups: Sequence[Lookup], verdicts: Sequence[Verdict]) -> Day:
@@ -129,7 +288,7 @@ def _date(seconds: float) -> datetime.date:
     return datetime.datetime.fromtimestamp(seconds).date()
 
 
-def most_asked(queries: Iterable[str]) -> list[tuple[str, int]]:
+def most_asked(queries: Iterable[str], limit: int = _TOP) -> list[tuple[str, int]]:
     """Questions and how often they were asked, oftenest first; spellings that fold alike are one."""
     counts: Counter[str] = Counter()
     spelling: dict[str, str] = {}
@@ -137,38 +296,22 @@ def most_asked(queries: Iterable[str]) -> list[tuple[str, int]]:
         folded = " ".join(fold(query).split())
         counts[folded] += 1
         spelling.setdefault(folded, query)
-    return [(spelling[folded], count) for folded, count in counts.most_common(_TOP)]
+    return [(spelling[folded], count) for folded, count in counts.most_common(limit)]
 
 
-def as_csv(days: Sequence[Day]) -> bytes:
-    """The table for a spreadsheet; the mark at its start tells Excel that it is UTF-8."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(
-        [
-            "日付",
-            "調べもの",
-            "質問",
-            "回答あり",
-            "答えなし",
-            "解決",
-            "中央値(分)",
-            "役に立った",
-            "違う",
-        ]
-    )
-    for day in days:
-        writer.writerow(
-            [
-                day.date.isoformat(),
-                day.lookups,
-                day.questions,
-                day.answered,
-                day.unanswered,
-                day.solved,
-                "" if day.minutes is None else day.minutes,
-                day.likes,
-                day.dislikes,
-            ]
+def as_rows(days: Sequence[Day]) -> list[tuple[str | int | float, ...]]:
+    """The table's rows under `HEAD`."""
+    return [
+        (
+            day.date.isoformat(),
+            day.lookups,
+            day.questions,
+            day.answered,
+            day.unanswered,
+            day.solved,
+            "" if day.minutes is None else day.minutes,
+            day.likes,
+            day.dislikes,
         )
-    return out.getvalue().encode("utf-8-sig")
+        for day in days
+    ]

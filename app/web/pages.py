@@ -10,11 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from app.core.book import Book
 from app.core.errors import BadRequest, NotFound, ShioriError
-from app.web import admin, apidocs, ask, books, desk, library, numbers
+from app.web import admin, apidocs, ask, books, desk, library, numbers, tables, upkeep
+from app.web.admin import Managed
 from app.web.books import Draw, Original
-from app.web.view import STATIC, Product, SafeHeaders, View, add_headers
+from app.web.view import STATIC, SafeHeaders, View, add_headers
 
 _NOT_PAGES = ("/v1", "/openapi.json")
 
@@ -32,25 +32,26 @@ class _Unexpected(ShioriError):
 
 def join(
     app: FastAPI,
-    product: Product,
+    product: Managed,
     *,
     original: Original,
     draw: Draw,
-    revise: Callable[[Book], Book],
 ) -> None:
     """Adds the pages to the service. Its own error handlers go on answering for the interface.
 
-    `original` finds the kept file of a book, `draw` makes a picture of one of its pages,
-    `revise` keeps a book's changed description.
+    `original` finds the kept file of a book, `draw` makes a picture of one of its pages.
     """
     view = View(product)
     app.include_router(ask.router(product, view))
     app.include_router(books.router(product, view, original, draw))
     app.include_router(desk.router(product, view))
-    admission = admin.Admission(product.settings.admin_password)
+    admission = admin.Admission(product.settings.admin_password, product.ledger)
     app.include_router(admin.router(admission, view))
-    app.include_router(library.router(product, view, admission, revise))
-    app.include_router(numbers.router(product, view))
+    # Before the books, whose addresses are /library/ and anything.
+    app.include_router(tables.router(product, view, admission))
+    app.include_router(upkeep.router(product, view, admission))
+    app.include_router(library.router(product, view, admission))
+    app.include_router(numbers.router(product, view, admission))
     app.include_router(apidocs.router(view))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(SafeHeaders)

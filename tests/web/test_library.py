@@ -14,7 +14,7 @@ from lxml import html
 from app.core.errors import BadRequest
 from app.core.settings import Settings
 from app.main import Shiori, application
-from app.web.library import safe_name
+from app.web.uploads import safe_name
 
 TEXT = "第1章　試験\n\n第1条　空き地の届出は、区長にする。\n".encode()
 
@@ -68,6 +68,16 @@ def test_a_book_is_uploaded_described_found_and_removed(shelf: Shiori) -> None:
 
     client.post(f"/library/{book.id}/remove")
     assert book.id not in shelf.ledger.books()
+    assert f"/library/{book.id}/put-back" in client.get("/library").text
+    question = {"q": "空き地の届出"}
+    assert f"/books/{book.id}" not in client.get("/", params=question).text
+    client.post(f"/library/{book.id}/put-back")
+    assert f"/books/{book.id}" in client.get("/", params=question).text
+    client.post(f"/library/{book.id}/remove")
+    client.post(f"/library/{book.id}/discard")
+    assert not shelf.ledger.set_aside()
+    assert client.post(f"/library/{book.id}/put-back").status_code == 404
+    assert [deed.action for deed in shelf.ledger.deeds()][:2] == ["完全に消す", "書棚から外す"]
 
 
 def test_the_books_of_an_archive_are_followed_one_by_one(shelf: Shiori) -> None:
@@ -103,7 +113,8 @@ def test_an_upload_has_a_limit(shelf: Shiori) -> None:
         sent = client.post("/library/upload", files=[("files", ("big.txt", b"a" * size))])
         assert sent.status_code == 413
     assert client.post("/library/upload", files=[("files", ("", b""))]).status_code == 422
-    assert client.get("/library/progress").json() == {"running": False, "files": []}
+    assert client.get("/library/progress").json() == {"running": False, "summary": "", "files": []}
+    assert not list((shelf.datadir.path / "uploads").iterdir())
 
 
 def test_without_a_password_only_this_machine_changes_the_shelf(

@@ -9,7 +9,17 @@ from lxml import html
 
 from app.core.ledger import Lookup, Verdict
 from app.web.charts import bars
-from app.web.numbers import as_csv, by_day, most_asked
+from app.web.numbers import (
+    HEAD,
+    Baseline,
+    as_rows,
+    baseline_of,
+    by_day,
+    by_month,
+    most_asked,
+    saved_hours,
+)
+from app.web.spreadsheet import as_csv
 
 NOW = time.time()
 LOOKUPS = [
@@ -32,7 +42,7 @@ def test_spellings_that_fold_alike_are_one_question() -> None:
 
 
 def test_the_table_is_read_by_a_spreadsheet() -> None:
-    data = as_csv(by_day(LOOKUPS, [], 2))
+    data = as_csv(HEAD, as_rows(by_day(LOOKUPS, [], 2)))
     assert data.startswith("\ufeff".encode())
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert [row["調べもの"] for row in rows] == ["1", "2"]

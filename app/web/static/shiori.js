@@ -1,6 +1,7 @@
 // Everything here only adds comfort: each page works without it.
 import { startCopying } from "./copying.js";
 import { startKeys } from "./keys.js";
+import { startRebuilding } from "./rebuilding.js";
 import { startStaying } from "./staying.js";
 import { startUploading } from "./uploading.js";
 import { startViewer } from "./viewer.js";
@@ -10,3 +11,4 @@ startKeys(viewer);
 startCopying();
 startStaying();
 startUploading();
+startRebuilding();
