@@ -310,6 +310,8 @@ class Shiori:
             "model_state": self.model_state,
             "reranker": rerank.model_name(self.settings.rerank_model),
             "reranker_state": self.reranker_state,
+            "llm": self._llm.name if self._llm else "",
+            "llm_state": self._llm.state if self._llm else "none",
             "message": self._health_message(hybrid),
         }
 

@@ -22,6 +22,13 @@ _CASE = re.compile(
 _POINTER = re.compile(
     r"^(?:(?P<whose>(?:その|この|あの)(?:場合の|とき(?:の)?|届の|届出の|手続の)?|それの)|(?P<what>それ|これ|そちら|同じこと)(?=[はがをにもで]))"
 )
+# 国外では？ 外国人でも？ 離縁なら？: another case of the same question.
+_ANOTHER = re.compile(
+    r"^(?P<case>[^。、]{1,20}?)(?P<joint>では|でも|なら|だと|にも|からも?)[？?。]*$"
+)
+_WHO = re.compile(
+    r"(?:外国人|日本人|未成年者?|成年者?|成年被後見人|父|母|夫|妻|養子|実子|胎児|本人|配偶者|国籍者)$"
+)
 _PLAIN = re.compile(r"^(?P<noun>[^はがをにで、。？?]{1,12})(?:は|って|については)?[？?。]*$")
 _ASKING = re.compile(
     r"(?:誰|だれ|どこ|いつ|何|なに|いくら|どう|どの|なぜ|できる|要る|必要|よい|いい|ある)"
@@ -62,10 +69,26 @@ def _read(core: str, before: str, *, connected: bool) -> str:
             if not rest
             else (f"{_topic(before)}について、{case['case']}の{case['word']}は{rest}")
         )
+    another = _ANOTHER.match(core)
+    if another and not _ASKING.search(another["case"]):
+        return f"{another['case']}{another['joint']}、{before}"
     plain = _PLAIN.match(core)
     if plain and (connected or core.rstrip(_END).endswith(("は", "って"))):
-        return f"{_topic(before)}の{plain['noun']}は"
+        return _of_noun(plain["noun"], before)
     return f"{before}。{core}" if connected else ""
+
+
+def _of_noun(noun: str, before: str) -> str:
+    """A bare noun after a question: another of its kind (死亡届 after 出生届), a person, or a part of it."""
+    topic, found, rest = before.partition("は")
+    if not found:
+        topic, found, rest = before.partition("の")
+    kind = topic[-1:]
+    if found and kind in "届書証法券権籍氏" and noun.endswith(kind) and noun != topic:
+        return f"{noun}{found}{rest}"
+    if _WHO.search(noun):
+        return f"{noun}の場合、{before}"
+    return f"{_topic(before)}の{noun}は"
 
 
 def _topic(question: str) -> str:

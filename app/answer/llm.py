@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
 Mode = Literal["json_schema", "json_object", "tags"]
+State = Literal["loading", "ready", "failed"]
 Message = Mapping[str, str]
 Schema = Mapping[str, Any]
 T = TypeVar("T")
@@ -116,6 +117,16 @@ class _Heard:
 class LanguageModel(Protocol):
     """A model that writes text piece by piece."""
 
+    @property
+    def name(self) -> str:
+        """What it is called, as far as that is known by now."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Whether it has been asked what it can do; asks nothing itself."""
+        ...
+
     def ability(self) -> Ability:
         """What it can do; raises ModelFailed where it cannot be asked."""
         ...
@@ -177,6 +188,17 @@ class OpenAIServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CONNECT_SECONDS)
         self._loop.close()
+
+    @property
+    def name(self) -> str:
+        """The model's name in the settings, or the first the server listed, or its address."""
+        ready = self._probed.result().model if self._probed and self.state == "ready" else ""
+        return self._model or ready or self._root
+
+    @property
+    def state(self) -> State:
+        """See `LanguageModel.state`."""
+        return _state_of(self._probed, self._failed is not None)
 
     def ability(self) -> Ability:
         """What the server can do, asked until it answers once; raises ModelFailed.
@@ -453,6 +475,17 @@ class LlamaIndexModel:
         """Waits for nothing: what still writes is no longer listened to."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def name(self) -> str:
+        """The model's name, or LlamaIndex while it is not made yet."""
+        made = self._made if self.state == "ready" else None
+        return made.result().metadata.model_name if made else "LlamaIndex"
+
+    @property
+    def state(self) -> State:
+        """See `LanguageModel.state`."""
+        return _state_of(self._made, False)
+
     def ability(self) -> Ability:
         """What the object's metadata says of it; raises ModelFailed where there is no such object."""
         about = self._llm().metadata
@@ -549,6 +582,12 @@ _GARBAGE = (
     TypeError,
     AttributeError,
 )
+
+
+def _state_of(asked: Future[Any] | None, failed: bool) -> State:
+    if asked is None or not asked.done():
+        return "failed" if failed and asked is None else "loading"
+    return "failed" if asked.cancelled() or asked.exception() else "ready"
 
 
 def _streaming(ability: Ability) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 The last message of the user is the question, earlier ones its history; all else in the
 conversation is left out, so that no client can instruct the answer. Citations stand in the
-text as [1] with a list of sources below, and as the field `citations`.
+text as [1] with a list of sources below, and as the field `citations`. Chat front ends render
+Markdown and HTML: what a book says is made inert, so that none of it becomes a link or image.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 import time
@@ -138,8 +140,8 @@ class Sources:
     def text(self, block: Block) -> str:
         """A block with its numbers, and what limits it."""
         marks = "".join(f"[{self._number(c.passage_id, c.start, c.end)}]" for c in block.citations)
-        limits = "".join(f"\n（{limit.text}）" for limit in block.limits)
-        return f"{block.text} {marks}{limits}\n\n"
+        limits = "".join(f"\n（{inert(limit.text)}）" for limit in block.limits)
+        return f"{inert(block.text)} {marks}{limits}\n\n"
 
     def listed(self) -> str:
         """The sources under the text."""
@@ -150,7 +152,7 @@ class Sources:
             page = f" {cited.page_label}頁" if cited.page_label else ""
             article = f" {cited.article}" if cited.article else ""
             lines.append(f"[{cited.number}] {cited.book_title} {cited.edition}{page}{article}")
-        return "出典\n" + "\n".join(lines)
+        return "出典\n" + inert("\n".join(lines))
 
     def _number(self, passage_id: str, start: int, end: int) -> int:
         for known in self.citations:
@@ -272,8 +274,23 @@ def _closing(answered: Answered, sources: Sources) -> str:
     """What follows the blocks: why there are none, notices, and the sources."""
     answer = answered.answer
     notices = [f"（{notice}）" for notice in (*answered.result.notices, *answer.notices)]
-    parts = [answer.reason, *notices, sources.listed()]
+    parts = [inert(answer.reason), *map(inert, notices), inert(answer.inquiry), sources.listed()]
     return "\n\n".join(part for part in parts if part)
+
+
+_ACTIVE = str.maketrans({"<": "＜", "`": "｀"})
+_LINKS = (
+    (re.compile(r"\](?=[(\[:])"), "］"),
+    (re.compile(r"://"), "：//"),
+    (re.compile(r"\bwww\."), "www．"),
+)
+
+
+def inert(text: str) -> str:
+    """A text of which Markdown makes no link, image or HTML: the marks that would are widened."""
+    for pattern, harmless in _LINKS:
+        text = pattern.sub(harmless, text)
+    return text.translate(_ACTIVE)
 
 
 def _id() -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.answer.answer import Block
+from app.answer.answer import Block, Differing
 from app.answer.compose import Answered
 from app.core.book import Book, Hit, Passage
 from app.search.pipeline import Filters, SearchResult
@@ -131,12 +132,30 @@ class SentenceOut(BaseModel):
     limits: list[LimitOut] = []
 
 
+class SideOut(BaseModel):
+    """What one of two books says, verbatim, with its edition and dates."""
+
+    text: str
+    span: SpanOut
+    book_title: str
+    edition: str
+    published: str
+    as_of: str
+    superseded: bool
+
+
+class DifferingOut(BaseModel):
+    """Two books that say different things on one matter."""
+
+    sides: list[SideOut]
+
+
 class AskOut(BaseModel):
     """The answer of /v1/ask. `reason` says why nothing was answered.
 
     `confidence` is the share (0 to 1) of what was asked that the books hold, `by_model` says
-    whether a language model wrote the answer, `inquiry` is a draft for the Legal Affairs
-    Bureau where nothing was answered.
+    whether a language model wrote the answer (`dropped`: how many of its sentences did not
+    stand), `inquiry` is a draft for the Legal Affairs Bureau where nothing was answered.
     """
 
     query: str
@@ -145,6 +164,8 @@ class AskOut(BaseModel):
     reason: str
     confidence: float = 0.0
     by_model: bool = False
+    dropped: int = 0
+    differing: list[DifferingOut] = []
     inquiry: str = ""
     took_ms: float
     hits: list[HitOut]
@@ -199,6 +220,8 @@ class HealthOut(BaseModel):
     model_state: str = Field(description="none, loading, ready または failed")
     reranker: str = Field(description="並べ替えモデルの名前。使っていなければ空")
     reranker_state: str = Field(description="none, loading, ready または failed")
+    llm: str = Field(default="", description="言語モデルの名前。使っていなければ空")
+    llm_state: str = Field(default="none", description="none, loading, ready または failed")
     message: str
 
 
@@ -280,6 +303,8 @@ def ask_out(answered: Answered) -> AskOut:
         reason=answer.reason,
         confidence=round(answer.confidence, 4),
         by_model=answer.by_model,
+        dropped=answer.dropped,
+        differing=[_differing_out(each, answered.result.hits) for each in answer.differing],
         inquiry=answer.inquiry,
         took_ms=answered.took_ms,
         **{
@@ -300,6 +325,25 @@ def sentence_out(block: Block) -> SentenceOut:
             LimitOut(text=limit.text, span=SpanOut(**asdict(limit.citation)))
             for limit in block.limits
         ],
+    )
+
+
+def _differing_out(differing: Differing, hits: Sequence[Hit]) -> DifferingOut:
+    books = {hit.passage.id: hit.book for hit in hits}
+    sides = [(quote, books[quote.citation.passage_id]) for quote in differing.sides]
+    return DifferingOut(
+        sides=[
+            SideOut(
+                text=quote.text,
+                span=SpanOut(**asdict(quote.citation)),
+                book_title=book.title,
+                edition=book.edition,
+                published=book.published,
+                as_of=book.as_of,
+                superseded=bool(book.superseded_by),
+            )
+            for quote, book in sides
+        ]
     )
 
 

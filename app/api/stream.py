@@ -8,6 +8,7 @@ A client that leaves ends the writing at once.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 import threading
@@ -68,7 +69,8 @@ async def each(
             log.exception("unexpected error while streaming")
             put(ShioriError("予期しない誤りが起きました。", hint="もう一度試してください。"), True)
 
-    threading.Thread(target=run, daemon=True).start()
+    # The logs of the thread carry the request's id too.
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
     try:
         yield first
         while True:
@@ -106,7 +108,7 @@ def _named(event: Event | ShioriError) -> Iterator[tuple[str, dict[str, Any]]]:
         for hit in event.result.hits:
             yield "passage", hit_out(hit).model_dump()
     elif isinstance(event, Status):
-        yield "status", {"text": event.text}
+        yield "status", {"text": event.text, "ahead": event.ahead}
     elif isinstance(event, Sentence):
         yield "sentence", sentence_out(event.block).model_dump()
     elif isinstance(event, Answered):

@@ -147,7 +147,13 @@ def is_verbatim_with_notice(answered: Answered) -> bool:
 
 def test_the_server_is_asked_what_it_can_do(server: str) -> None:
     with connected(server) as model:
+        assert model.state == "loading"
         ability = model.ability()
+        assert model.state == "ready"
+        assert model.name == ability.model
+        assert ability.streams
+        assert ability.usage
+        assert not ability.thinks
         assert ability.mode == "json_schema"
         assert ability.context == 32768  # of each of the two slots
         assert ability.counts
@@ -241,6 +247,7 @@ def test_a_server_that_is_absent(product: Shiori) -> None:
         assert "つながりません" in first.answer.notices[0]
         assert is_verbatim_with_notice(again)
         assert again.took_ms < 1000
+        assert model.state == "failed"
 
 
 def test_closing_ends_a_question_to_the_server(weights: Path) -> None:
@@ -575,6 +582,7 @@ def in_process(make: Any, context: int = 0) -> Iterator[LlamaIndexModel]:
 def test_a_llama_index_llm_answers_too(product: Shiori, fixed: Any, failure: Any) -> None:
     with in_process(lambda: fixed(failure=failure)) as model:
         assert model.ability() == Ability("fixed", "tags", 8192)
+        assert (model.name, model.state) == ("fixed", "ready")
         answer = answerer(product, model).ask(QUESTION).answer
         assert answer.by_model
         assert answer.blocks[0].text == TAGGED[4:].strip()
