@@ -311,6 +311,22 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+def readings(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and reading in katakana of every word of a text, particles too, in mode A.
+
+    A word the dictionary lacks reads as it is written.
+    """
+    folded, offsets = fold_with_offsets(text)
+    return [
+        (
+            *original_span(offsets, base + word.begin(), base + word.end(), len(text)),
+            word.reading_form(),
+        )
+        for base, piece in _pieces(folded, 0, len(folded))
+        for word in _tokenizer().tokenize(piece)
+    ]
+
+
 def _expression_norms(match: re.Match[str]) -> list[str]:
     """Normal forms of an article, paragraph, item or year; empty where its number is none."""
     if match["article"]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
 from markupsafe import Markup
 
-from app.answer.compose import Answered
+from app.answer.answer import Answer, Block
+from app.answer.compose import Answered, Answerer, Event, Found, Sentence, Status
+from app.answer.followup import standalone
+from app.answer.weigh import wanted
 from app.core import references
-from app.core.book import Book, Hit, Passage
+from app.core.book import Book, Citation, Hit, Passage
 from app.core.errors import ShioriError
+from app.core.ledger import Lookup
+from app.search.acts import ACTS, acts_of
 from app.search.pipeline import Filters
-from app.web import marks
+from app.web import hints, marks
 from app.web.books import page_of_quote
+from app.web.desk import reader_of
+from app.web.stream import MEDIA_TYPE, Kept, stream
 from app.web.view import Product, View, page_url
 
 SHOWN = 10
@@ -27,14 +36,19 @@ COUNTED = 50
 # The first passages are shown whole, the rest by their best sentences.
 _WHOLE = 3
 _REFERENCES = 8
+# Look-ups offered on the empty page.
+RECENT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A question and what it is limited to, as the page's address carries them.
 
-    `without` are question words whose glossary terms are not searched; `shown` is how
-    many passages are listed; `lookup` is the look-up the question goes on with.
+    `act` is a kind of notification; `without` are question words whose glossary terms are not
+    searched; `shown` is how many passages are listed; `lookup` is the look-up the question
+    goes on with. `said` is a follow-up as the user wrote it, where `q` is what it was read
+    as; the same as `q` where it is not to be read as a follow-up. `wait` shows the answer of
+    a language model in one piece, once it is whole.
     """
 
     q: str = ""
@@ -43,21 +57,32 @@ class Ask:
     edition: tuple[str, ...] = ()
     as_of: str = ""
     citing: tuple[str, ...] = ()
+    act: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     shown: int = SHOWN
     lookup: int | None = None
+    said: str = ""
+    wait: bool = False
 
     @property
     def filters(self) -> Filters:
         """The same for the search."""
         return Filters(
-            self.book, self.shelf, self.edition, self.as_of, self.citing, ignore=self.without
+            self.book,
+            self.shelf,
+            self.edition,
+            self.as_of,
+            self.citing,
+            self.act,
+            self.without,
         )
 
     @property
     def limited(self) -> bool:
         """Whether any filter is set."""
-        return bool(self.book or self.shelf or self.edition or self.as_of or self.citing)
+        return bool(
+            self.book or self.shelf or self.edition or self.as_of or self.citing or self.act
+        )
 
     @property
     def url(self) -> str:
@@ -68,7 +93,7 @@ class Ask:
     def parameters(self) -> str:
         """The question and its limits as they stand in an address."""
         pairs: list[tuple[str, str]] = [("q", self.q)]
-        for name in ("book", "shelf", "edition", "citing", "without"):
+        for name in ("book", "shelf", "edition", "citing", "act", "without"):
             pairs += [(name, value) for value in getattr(self, name)]
         if self.as_of:
             pairs.append(("as_of", self.as_of))
@@ -76,11 +101,19 @@ class Ask:
             pairs.append(("shown", str(self.shown)))
         if self.lookup is not None:
             pairs.append(("lookup", str(self.lookup)))
+        if self.said:
+            pairs.append(("said", self.said))
+        if self.wait:
+            pairs.append(("wait", "true"))
         return urlencode(pairs)
 
     def but(self, **changes: Any) -> Ask:
         """The same question with something changed; the list starts from its top again."""
         return replace(self, **({"shown": SHOWN} | changes))
+
+    def anew(self, q: str) -> Ask:
+        """Another question under the same limits, read by itself."""
+        return self.but(q=q, said=q, lookup=None, without=())
 
     def in_lookup(self, lookup: int) -> Ask:
         """The same question as part of a look-up."""
@@ -120,59 +153,153 @@ class ShownPassage:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownBlock:
-    """A block of the answer (`app.answer`'s); the numbers of the passages that prove it, and the pages."""
+class Proof:
+    """A passage that proves a sentence: its number, and the address of its page with the words marked.
 
-    block: Any
-    proofs: tuple[tuple[int, str], ...]
+    `link` leads to it in the list, or to the page where the list does not go so far.
+    """
+
+    number: int
+    hit: Hit
+    url: str
+    link: str
+
+
+class Listed:
+    """The hits of a page, of which `shown` are in its list."""
+
+    def __init__(self, hits: Sequence[Hit], shown: int) -> None:
+        self._hits = hits
+        self._shown = shown
+        self._numbers = {hit.passage.id: number for number, hit in enumerate(hits, start=1)}
+
+    def proof(self, product: Product, citation: Citation) -> Proof:
+        """What a citation points at."""
+        number = self._numbers[citation.passage_id]
+        hit = self._hits[number - 1]
+        index = page_of_quote(product.ledger, hit.passage, citation.start, citation.end)
+        url = page_url(hit.passage, index, f"{citation.start}-{citation.end}")
+        return Proof(number, hit, url, f"#p{number}" if number <= self._shown else url)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBlock:
+    """A block of the answer with its proofs, and the page of each proviso it leaves out."""
+
+    block: Block
+    proofs: tuple[Proof, ...]
+    limits: tuple[tuple[str, Proof], ...]
 
 
 def router(product: Product, view: View) -> APIRouter:
-    """The search page."""
+    """The search page, the answer as a model writes it, the printed slip and the draft of an inquiry."""
     routes = APIRouter(include_in_schema=False)
+    kept = Kept()
 
     @routes.get("/")
     def search(
         request: Request, ask: Annotated[Ask, Depends(asked)], solved: int | None = None
     ) -> Response:
+        ledger = product.ledger
         page: dict[str, Any] = {
             "ask": ask,
             "choices": choices(product),
             "found": None,
             "error": None,
-            "solved": product.ledger.lookup(solved) if solved else None,
+            "solved": ledger.lookup(solved) if solved else None,
+            "recent": [],
         }
         if "q" not in request.query_params:
+            page["recent"] = recent(ledger.lookups(limit=RECENT))
             return view.page(request, "ask.html", **page)
+        earlier = ledger.lookup(ask.lookup) if ask.lookup else None
+        read = read_as(ask, earlier)
+        if read != ask:
+            return RedirectResponse(read.url, 303)
         try:
-            page["found"] = answer = found(product, ask)
+            page["found"] = answer = found(product, kept, ask)
         except ShioriError as error:
             if error.status >= 500:
                 raise
             page["error"] = error
             return view.page(request, "ask.html", error.status, **page)
         answered = answer["answered"]
-        lookup = product.ledger.log_lookup(
-            answered.result.query,
-            [item.passage.id for item in answer["passages"]],
-            answered.took_ms,
-            answered.answer.answered,
-            ask.lookup,
+        ids = [item.passage.id for item in answer["passages"]]
+        lookup = ledger.log_lookup(
+            answered.result.query, ids, answered.took_ms, answered.answer.answered, ask.lookup
         )
         page["ask"] = ask.in_lookup(lookup)
-        page["lookup"] = product.ledger.lookup(lookup)
-        ids = [item.passage.id for item in answer["passages"]]
-        page["likes"] = product.ledger.likes(ids)
-        page["notes"] = product.ledger.notes(ids)
+        page["lookup"] = now = ledger.lookup(lookup)
+        page["likes"] = ledger.likes(ids)
+        page["notes"] = ledger.notes(ids, reader_of(request))
+        page["folders"] = [name for name in ledger.folders(reader_of(request)) if name]
+        page["related"] = hints.related(ask.q, ledger, now.queries if now else ())
         return view.page(request, "ask.html", **page)
+
+    @routes.get("/answer")
+    def answer(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
+        cancelled = threading.Event()
+        events = product.answerer.events(ask.q, COUNTED, ask.filters, cancelled)
+        # The search is run at once, so that a question that cannot be used is an error status.
+        first = next(events)
+        assert isinstance(first, Found)
+        listed = Listed(first.result.hits, ask.shown)
+
+        def shown(event: Event | ShioriError) -> tuple[str, str] | None:
+            if isinstance(event, Status):
+                return "status", event.text
+            if isinstance(event, Sentence):
+                block = _block(product, listed, event.block)
+                return "sentence", view.fragment("_sentence.html", item=block)
+            if isinstance(event, Answered):
+                kept.put(event, ask.filters)
+                written = _written(product, listed, event.answer)
+                return "done", view.fragment("_written.html", written=written, heading="h2")
+            if isinstance(event, ShioriError):
+                return "error", f"{event.message}{event.hint}"
+            return None
+
+        return StreamingResponse(
+            stream(events, cancelled, shown),
+            media_type=MEDIA_TYPE,
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
 
     @routes.get("/slip")
     def slip(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
         return view.page(
-            request, "slip.html", ask=ask, found=found(product, ask), printed_at=time.time()
+            request,
+            "slip.html",
+            ask=ask,
+            found=found(product, kept, ask),
+            titles=[product.ledger.book(book_id).title for book_id in ask.book],
+            printed_at=time.time(),
+        )
+
+    @routes.get("/inquiry")
+    def inquiry(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
+        return view.page(
+            request,
+            "inquiry.html",
+            ask=ask,
+            answer=Answerer(product.searcher).ask(ask.q, COUNTED, ask.filters).answer,
         )
 
     return routes
+
+
+def read_as(ask: Ask, earlier: Lookup | None) -> Ask:
+    """A follow-up as the whole question it is read as; any other question as it is."""
+    if not ask.q or ask.said or earlier is None or earlier.solved_at is not None:
+        return ask
+    whole = standalone(ask.q, earlier.queries)
+    return ask if whole == ask.q else replace(ask, q=whole, said=ask.q)
+
+
+def recent(lookups: Iterable[Lookup]) -> list[Lookup]:
+    """Look-ups to go on with from the empty page: each question once."""
+    by_question = {lookup.queries[-1]: lookup for lookup in lookups if lookup.queries}
+    return list(by_question.values())
 
 
 def asked(
@@ -182,9 +309,12 @@ def asked(
     edition: Annotated[list[str] | None, Query()] = None,
     as_of: str = "",
     citing: Annotated[list[str] | None, Query()] = None,
+    act: Annotated[list[str] | None, Query()] = None,
     without: Annotated[list[str] | None, Query()] = None,
     shown: Annotated[int, Query(ge=1, le=COUNTED)] = SHOWN,
     lookup: int | None = None,
+    said: str = "",
+    wait: bool = False,
 ) -> Ask:
     """The question that an address carries."""
     return Ask(
@@ -194,9 +324,12 @@ def asked(
         _given(edition),
         as_of.strip(),
         _given(citing),
+        _given(act),
         _given(without),
         shown,
         lookup,
+        said.strip(),
+        wait,
     )
 
 
@@ -207,24 +340,45 @@ def choices(product: Product) -> dict[str, list[Any]]:
         "books": books,
         "shelves": sorted({book.shelf for book in books if book.shelf}),
         "editions": sorted({book.edition for book in books if book.edition}),
+        "acts": list(ACTS),
     }
 
 
-def found(product: Product, ask: Ask) -> dict[str, Any]:
-    """Everything the page shows for a question; raises BadRequest or NotFound."""
-    answered = product.answerer.ask(ask.q, COUNTED, ask.filters)
-    hits = answered.result.hits
-    cited = {item.passage_id for block in answered.answer.blocks for item in block.citations}
+def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
+    """Everything the page shows for a question; raises BadRequest or NotFound.
+
+    `answered` is what the books say, `written` what a language model made of it, if it has
+    done so already; `writes` is the address at which it is about to.
+    """
+    answered = Answerer(product.searcher).ask(ask.q, COUNTED, ask.filters)
+    result = answered.result
+    asks_model = (
+        bool(product.settings.llm_url) and answered.answer.answered and not ask.lists_citing
+    )
+    written = kept.get(result, ask.filters) if asks_model else None
+    if asks_model and ask.wait and written is None:
+        whole = product.answerer.ask(ask.q, COUNTED, ask.filters)
+        kept.put(whole, ask.filters)
+        written = whole.answer
+    hits = result.hits
+    blocks = [*answered.answer.blocks, *(written.blocks if written else ())]
+    cited = {item.passage_id for block in blocks for item in block.citations}
     last = max((n for n, hit in enumerate(hits, start=1) if hit.passage.id in cited), default=0)
     shown = hits[: max(ask.shown, last)]
-    sought = marks.wanted(answered.result.question)
+    listed = Listed(hits, len(shown))
+    sought = marks.wanted(result.question)
     return {
         "answered": answered,
-        "blocks": _blocks(product, answered),
+        "blocks": [_block(product, listed, block) for block in answered.answer.blocks],
+        "written": _written(product, listed, written) if written else None,
+        "writes": "/answer?" + ask.parameters if asks_model and not written else "",
         "passages": [_shown(number, hit, sought) for number, hit in enumerate(shown, start=1)],
         "more": min(len(hits), len(shown) + SHOWN) if len(hits) > len(shown) else 0,
         "facets": _facets(product, ask, answered),
+        "acts": _acts(product, ask, answered),
         "expansions": _expansions(answered),
+        "mentions": _mentions(answered),
+        "spellings": _spellings(product, answered),
     }
 
 
@@ -243,19 +397,33 @@ def _expansions(answered: Answered) -> list[tuple[str, list[str], list[str]]]:
     return [(term, list(adds), list(articles)) for term, (adds, articles) in merged.items()]
 
 
-def _blocks(product: Product, answered: Answered) -> list[ShownBlock]:
-    hits = answered.result.hits
-    numbers = {hit.passage.id: number for number, hit in enumerate(hits, start=1)}
-    blocks = []
-    for block in answered.answer.blocks:
-        proofs: dict[int, str] = {}
-        for item in block.citations:
-            number = numbers[item.passage_id]
-            passage = hits[number - 1].passage
-            index = page_of_quote(product.ledger, passage, item.start, item.end)
-            proofs.setdefault(number, page_url(passage, index, f"{item.start}-{item.end}"))
-        blocks.append(ShownBlock(block, tuple(proofs.items())))
-    return blocks
+def _mentions(answered: Answered) -> list[str]:
+    """The articles and notices that the question names, written out."""
+    mentions = answered.result.question.mentions
+    named = (replace(mention.reference, paragraph=None, item=None) for mention in mentions)
+    return list(dict.fromkeys(item.display for item in named if item.id != item.law))
+
+
+def _spellings(product: Product, answered: Answered) -> list[str]:
+    """Other ways to write a question that found nothing."""
+    if answered.answer.answered or answered.result.question.mentions:
+        return []
+    unknown = wanted(product.searcher, answered.result).unknown
+    return hints.spellings(answered.result.query, unknown, product.glossary)
+
+
+def _written(product: Product, listed: Listed, answer: Answer) -> dict[str, Any]:
+    blocks = [_block(product, listed, block) for block in answer.blocks]
+    return {"answer": answer, "blocks": blocks}
+
+
+def _block(product: Product, listed: Listed, block: Block) -> ShownBlock:
+    proofs: dict[int, Proof] = {}
+    for item in block.citations:
+        proof = listed.proof(product, item)
+        proofs.setdefault(proof.number, proof)
+    limits = ((limit.text, listed.proof(product, limit.citation)) for limit in block.limits)
+    return ShownBlock(block, tuple(proofs.values()), tuple(limits))
 
 
 def _shown(number: int, hit: Hit, sought: marks.Wanted) -> ShownPassage:
@@ -291,3 +459,12 @@ def _facets(product: Product, ask: Ask, answered: Answered) -> list[tuple[Book, 
     counts = Counter(hit.book.id for hit in hits)
     books = {hit.book.id: hit.book for hit in hits}
     return [(books[book_id], count) for book_id, count in counts.most_common()]
+
+
+def _acts(product: Product, ask: Ask, answered: Answered) -> list[tuple[str, int]]:
+    """How many of the best passages are about which kind of notification, as if none had been chosen."""
+    hits = answered.result.hits
+    if ask.act:
+        hits = product.searcher.search(ask.q, COUNTED, ask.but(act=()).filters).hits
+    counts = Counter(act for hit in hits for act in acts_of(hit.passage))
+    return [(act, count) for act, count in counts.most_common() if count > 1 or act in ask.act]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -17,6 +19,11 @@ LISTED = 200
 MAX_TEXT = 1000
 MAX_NAME = 40
 
+# A browser that keeps notes to itself is known by a random number, and by nothing else.
+COOKIE = "shiori_desk"
+_YEARS = 2 * 365 * 24 * 3600
+_READER = re.compile(r"[0-9a-f]{32}")
+
 
 def router(product: Product, view: View) -> APIRouter:
     """History, verdicts, notes and the end of a look-up."""
@@ -31,8 +38,17 @@ def router(product: Product, view: View) -> APIRouter:
         )
 
     @routes.get("/notes")
-    def notes(request: Request) -> Response:
-        return view.page(request, "notes.html", notes=_placed(product, ledger.all_notes()))
+    def notes(request: Request, containing: str = "", folder: str | None = None) -> Response:
+        reader = reader_of(request)
+        listed = ledger.all_notes(reader, containing=containing.strip(), folder=folder)
+        return view.page(
+            request,
+            "notes.html",
+            containing=containing.strip(),
+            folder=folder,
+            folders=ledger.folders(reader),
+            notes=_placed(product, listed),
+        )
 
     @routes.post("/lookups/{lookup}/solved", dependencies=[Depends(check_same_site)])
     def solve(lookup: int) -> Response:
@@ -59,23 +75,63 @@ def router(product: Product, view: View) -> APIRouter:
 
     @routes.post("/notes", dependencies=[Depends(check_same_site)])
     def add_note(
+        request: Request,
         passage_id: Annotated[str, Form()],
         back: Annotated[str, Form()],
         text: Annotated[str, Form()] = "",
         name: Annotated[str, Form()] = "",
+        folder: Annotated[str, Form()] = "",
+        own: Annotated[bool, Form()] = False,
     ) -> Response:
         written = _short(text, MAX_TEXT, "text")
         if not written:
             raise BadRequest("付箋が空です。", hint="書いてから貼ってください。", field="text")
-        ledger.add_note(passage_id, written, _short(name, MAX_NAME, "name"))
-        return RedirectResponse(own_address(back), 303)
+        response = RedirectResponse(own_address(back), 303)
+        ledger.add_note(
+            passage_id,
+            written,
+            _short(name, MAX_NAME, "name"),
+            folder=_short(folder, MAX_NAME, "folder"),
+            owner=_owner(request, response) if own else "",
+        )
+        return response
+
+    @routes.post("/notes/{note}/change", dependencies=[Depends(check_same_site)])
+    def change_note(
+        request: Request,
+        note: int,
+        back: Annotated[str, Form()],
+        folder: Annotated[str, Form()] = "",
+        own: Annotated[bool, Form()] = False,
+    ) -> Response:
+        response = RedirectResponse(own_address(back), 303)
+        ledger.change_note(
+            note,
+            folder=_short(folder, MAX_NAME, "folder"),
+            owner=_owner(request, response) if own else "",
+            reader=reader_of(request),
+        )
+        return response
 
     @routes.post("/notes/{note}/remove", dependencies=[Depends(check_same_site)])
-    def remove_note(note: int, back: Annotated[str, Form()]) -> Response:
-        ledger.remove_note(note)
+    def remove_note(request: Request, note: int, back: Annotated[str, Form()]) -> Response:
+        ledger.remove_note(note, reader_of(request))
         return RedirectResponse(own_address(back), 303)
 
     return routes
+
+
+def reader_of(request: Request) -> str:
+    """The browser's number, empty while it has kept no note to itself."""
+    given = request.cookies.get(COOKIE, "")
+    return given if _READER.fullmatch(given) else ""
+
+
+def _owner(request: Request, response: Response) -> str:
+    """The browser's number; one without is given one."""
+    owner = reader_of(request) or secrets.token_hex(16)
+    response.set_cookie(COOKIE, owner, max_age=_YEARS, httponly=True, samesite="lax")
+    return owner
 
 
 def own_address(address: str) -> str:

@@ -14,7 +14,7 @@ from app.core.errors import BadRequest, NotFound, ShioriError
 from app.web import admin, apidocs, ask, books, desk, library, numbers, tables, upkeep
 from app.web.admin import Managed
 from app.web.books import Draw, Original
-from app.web.view import STATIC, SafeHeaders, View, add_headers
+from app.web.view import STATIC, HeadAsGet, SafeHeaders, View, add_headers
 
 _NOT_PAGES = ("/v1", "/openapi.json")
 
@@ -54,6 +54,7 @@ def join(
     app.include_router(numbers.router(product, view, admission))
     app.include_router(apidocs.router(view))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(HeadAsGet)
     app.add_middleware(SafeHeaders)
     for kind, as_shown in (
         (ShioriError, _as_it_is),

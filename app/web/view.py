@@ -19,6 +19,7 @@ from app.core import telemetry
 from app.core.book import Book, Hit, Passage
 from app.core.datadir import DataDir
 from app.core.errors import Forbidden, ShioriError
+from app.core.glossary import Glossary
 from app.core.ledger import Ledger
 from app.core.settings import Settings
 from app.search.pipeline import Searcher
@@ -56,6 +57,7 @@ class Product(Protocol):
     ledger: Ledger
     searcher: Searcher
     answerer: Answerer
+    glossary: Glossary
     settings: Settings
     datadir: DataDir
 
@@ -106,6 +108,10 @@ class View:
         )
         return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 
+    def fragment(self, template: str, **context: Any) -> str:
+        """A piece of a page, without what every page shows."""
+        return self._env.get_template(template).render(**context)
+
     def error(self, request: Request, error: ShioriError) -> HTMLResponse:
         """The page for an error: what is wrong, what to do next, the id to report."""
         return self.page(
@@ -117,7 +123,9 @@ class View:
         )
 
     def place(self, passage: Passage) -> str:
-        """Where a passage stands, in the words of a citation: 36〜37頁."""
+        """Where a passage stands, in the words of a citation: 36〜37頁; its article where nothing is printed."""
+        if passage.article and not passage.page_label and not passage.boxes:
+            return passage.article
         last = passage.page_label
         if passage.page_index_end != passage.page_index:
             last = self._product.ledger.page(passage.book_id, passage.page_index_end).label
@@ -230,6 +238,28 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class HeadAsGet:
+    """Answers HEAD as GET, without the body: monitors and link checkers ask so."""
+
+    # What a model is about to write has no head of its own.
+    _NOT = ("/answer",)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] in self._NOT:
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
 def add_headers(response: Response) -> None:

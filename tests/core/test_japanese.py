@@ -207,3 +207,17 @@ def test_sentences_are_in_order_and_cover_all_but_space(text: str) -> None:
         assert text[start:end].strip() == text[start:end] != ""
         at = end
     assert text[at:].strip() == ""
+
+
+@given(st.text(alphabet="離婚り㋿ｶﾞが①のＡa ー。", max_size=30))
+def test_words_are_read_in_order(text: str) -> None:
+    end = 0
+    for start, stop, reading in japanese.readings(text):
+        assert end <= start < stop <= len(text)
+        assert reading
+        end = start
+
+
+def test_how_words_sound() -> None:
+    assert [sound for _, _, sound in japanese.readings("離婚の届")] == ["リコン", "ノ", "トドケ"]
+    assert japanese.readings("") == []

@@ -8,6 +8,7 @@ from lxml import html
 
 from app.core.book import Passage
 from app.main import Shiori
+from app.search.acts import acts_of
 from app.web.ask import Ask, cited_articles
 
 QUESTION = "離婚しても今の名字を使い続けたい"
@@ -117,6 +118,80 @@ def test_pages_that_cite_an_article(client: TestClient, product: Shiori) -> None
         cites = product.ledger.passage(passage_id).cites
         assert any(cite.split(":")[:2] == ["民法", "767"] for cite in cites)
     assert "民法第767条を引用している箇所" in found.text_content()
+
+
+def test_a_kind_of_notification_limits_the_hits_and_the_others_are_counted(
+    client: TestClient, product: Shiori
+) -> None:
+    found = page(client, "/", q="届出の期間", act="死亡・失踪")
+    ids = found.xpath("//article/@data-passage-id")
+    assert ids
+    assert all("死亡・失踪" in acts_of(product.ledger.passage(each)) for each in ids)
+    assert found.xpath("//select[@name='act']/option[@selected]/text()") == ["死亡・失踪"]
+    facets = found.xpath("//nav[@aria-label='届出の種類で絞る']//a")
+    assert len(facets) > 2
+    assert [link.text.strip() for link in facets if link.get("aria-current")] == ["死亡・失踪"]
+    assert client.get("/", params={"q": "届出", "act": "昼食"}).status_code == 422
+
+
+def test_a_follow_up_is_read_with_the_question_before_it_and_shown_whole(
+    client: TestClient,
+) -> None:
+    first = page(client, "/", q="婚姻届の証人は誰か")
+    lookup = first.xpath("//input[@name='lookup']/@value")[0]
+    second = page(client, "/", q="では外国人の場合は？", lookup=lookup)
+    box = second.get_element_by_id("q").get("value")
+    assert "外国人" in box
+    assert "証人" in box
+    told = second.xpath("//p[contains(@class, 'read')]")[0]
+    assert "では外国人の場合は？" in told.text_content()
+    assert box in told.text_content()
+    alone = html.fromstring(client.get(told.xpath("a/@href")[0]).text)
+    assert alone.get_element_by_id("q").get("value") == "では外国人の場合は？"
+    assert not alone.xpath("//p[contains(@class, 'read')]")
+
+
+def test_a_question_that_stands_by_itself_is_no_follow_up(client: TestClient) -> None:
+    first = page(client, "/", q="婚姻届の証人は誰か")
+    lookup = first.xpath("//input[@name='lookup']/@value")[0]
+    second = page(client, "/", q="出生届は何日以内か", lookup=lookup)
+    assert second.get_element_by_id("q").get("value") == "出生届は何日以内か"
+
+
+def test_another_spelling_is_offered_where_nothing_was_found(client: TestClient) -> None:
+    found = page(client, "/", q="帯児認地の証人は何人か")
+    offered = found.xpath("//p[contains(@class, 'spelling')]//a")
+    assert any("認知" in link.text for link in offered)
+    assert not page(client, "/", q=QUESTION).xpath("//p[contains(@class, 'spelling')]")
+
+
+def test_questions_like_it_are_offered_from_the_history(client: TestClient) -> None:
+    page(client, "/", q="国籍喪失届を出せる人")
+    found = page(client, "/", q="国籍喪失届の期間")
+    assert "国籍喪失届を出せる人" in found.xpath("//section[@class='related']//a/text()")
+    assert "国籍喪失届の期間" not in found.xpath("//section[@class='related']//a/text()")
+
+
+def test_a_named_article_leads_to_the_pages_that_cite_it(client: TestClient) -> None:
+    found = page(client, "/", q="民767②")
+    [link] = found.xpath("//p[@class='citing-links']/a")
+    assert link.text == "民法第767条を引用している頁"
+    assert html.fromstring(client.get(link.get("href")).text).xpath("//article")
+
+
+def test_the_empty_page_offers_the_latest_look_ups(client: TestClient) -> None:
+    page(client, "/", q="国籍留保の届出")
+    recent = page(client, "/").xpath("//section[@aria-labelledby='recent']//a/text()")
+    assert "国籍留保の届出" in recent
+
+
+def test_an_inquiry_is_drafted_where_the_books_are_near_but_silent(client: TestClient) -> None:
+    question = "自動車の車庫証明の手数料"
+    draft = page(client, "/inquiry", q=question).xpath("//*[@role='textbox']")
+    assert (draft and question in draft[0].text_content()) or "近い箇所がない" in page(
+        client, "/inquiry", q=question
+    ).text_content()
+    assert "本に答えがある" in page(client, "/inquiry", q=QUESTION).text_content()
 
 
 def test_more_passages_on_request(client: TestClient) -> None:

@@ -70,6 +70,39 @@ def test_a_note_is_stuck_on_seen_by_all_and_taken_off(client: TestClient) -> Non
     assert client.post("/notes", data=note | {"text": "長" * 1001}).status_code == 422
 
 
+def test_a_note_of_ones_own_is_seen_in_this_browser_only(
+    client: TestClient, stranger: TestClient
+) -> None:
+    page = ask(client, "就籍の許可")
+    passage_id = page.xpath("//article/@data-passage-id")[0]
+    note = {
+        "passage_id": passage_id,
+        "text": "要確認の控え",
+        "own": "true",
+        "folder": "確かめる",
+        "back": "/notes",
+    }
+    mine = client.post("/notes", data=note)
+    assert "要確認の控え" in mine.text
+    assert "httponly" in mine.history[0].headers["set-cookie"].lower()
+    assert "要確認の控え" in ask(client, "就籍の許可").text_content()
+    for seen in (stranger.get("/notes"), stranger.get("/", params={"q": "就籍の許可"})):
+        assert "要確認の控え" not in seen.text
+    assert "確かめる" not in stranger.get("/notes").text
+
+    listed = html.fromstring(client.get("/notes", params={"folder": "確かめる"}).text)
+    assert [p.text for p in listed.xpath("//div[@class='note']/p[1]")] == ["要確認の控え"]
+    change = listed.xpath("//form[contains(@action, '/change')]/@action")[0]
+    same_site = {"sec-fetch-site": "same-origin"}
+    other = {"back": "/notes", "folder": "盗む"}
+    assert stranger.post(change, data=other, headers=same_site).status_code == 404
+    stranger.post(change.replace("change", "remove"), data=other, headers=same_site)
+    shared = client.post(change, data={"back": "/notes", "folder": "渉外"})
+    assert "係で共有" in shared.text
+    assert "要確認の控え" in stranger.get("/notes", params={"folder": "渉外"}).text
+    assert "当てはまる付箋はありません" in client.get("/notes", params={"folder": "確かめる"}).text
+
+
 def test_the_history_is_searched_and_asked_again(client: TestClient) -> None:
     ask(client, "転籍届の添付書類")
     page = html.fromstring(client.get("/history", params={"containing": "転籍"}).text)

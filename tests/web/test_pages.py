@@ -8,7 +8,18 @@ from lxml import html
 
 from app.main import Shiori, application
 
-PAGES = ("/", "/?q=離婚", "/history", "/notes", "/library", "/numbers", "/docs", "/slip?q=離婚")
+PAGES = (
+    "/",
+    "/?q=離婚",
+    "/?q=自動車の車庫証明の手数料",
+    "/history",
+    "/notes",
+    "/library",
+    "/numbers",
+    "/docs",
+    "/slip?q=離婚",
+    "/inquiry?q=自動車の車庫証明の手数料",
+)
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -27,6 +38,14 @@ def test_every_page_is_whole_and_safe(client: TestClient, address: str) -> None:
     for link in page.xpath("//link/@href | //script/@src | //img/@src"):
         assert link.startswith("/")
         assert client.get(link).status_code == 200
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/nowhere", "/static/shiori.css"])
+def test_a_head_is_that_of_the_page_without_its_body(client: TestClient, address: str) -> None:
+    whole, head = client.get(address), client.head(address)
+    assert head.status_code == whole.status_code
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert head.content == b""
 
 
 def test_an_unknown_page_is_answered_in_japanese(client: TestClient) -> None:
@@ -54,7 +73,7 @@ def test_an_unforeseen_error_is_a_page_with_a_number_to_report(
     def fail(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(product.answerer, "ask", fail)
+    monkeypatch.setattr(product.searcher, "search", fail)
     client = TestClient(application(product, "token"), raise_server_exceptions=False)
     response = client.get("/", params={"q": "戸籍"})
     assert response.status_code == 500
@@ -82,7 +101,8 @@ def test_a_first_visit_is_small(client: TestClient) -> None:
     page = html.fromstring(response.text)
     files = page.xpath("//link/@href | //script/@src")
     modules = [
-        f"/static/{name}.js" for name in ("copying", "keys", "staying", "uploading", "viewer")
+        f"/static/{name}.js"
+        for name in ("copying", "keys", "saying", "staying", "uploading", "viewer", "writing")
     ]
     size = len(response.content) + sum(len(client.get(file).content) for file in files + modules)
     assert size < 150_000

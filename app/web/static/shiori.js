@@ -5,6 +5,7 @@ import { startRebuilding } from "./rebuilding.js";
 import { startStaying } from "./staying.js";
 import { startUploading } from "./uploading.js";
 import { startViewer } from "./viewer.js";
+import { startWriting } from "./writing.js";
 
 const viewer = startViewer();
 startKeys(viewer);
@@ -12,3 +13,4 @@ startCopying();
 startStaying();
 startUploading();
 startRebuilding();
+startWriting();

@@ -1,10 +1,12 @@
 // Sends a small form without leaving the page: the part it belongs to is replaced.
+import { showButtons } from "./copying.js";
+import { say } from "./saying.js";
+
 const NAME = "shiori-name";
 
 export function startStaying() {
   fillNames(document);
   for (const button of document.querySelectorAll("[data-print]")) {
-    button.hidden = false;
     button.addEventListener("click", () => print());
   }
   document.addEventListener("submit", async (event) => {
@@ -14,18 +16,22 @@ export function startStaying() {
     event.preventDefault();
     const body = new URLSearchParams(new FormData(form));
     if (body.has("name")) localStorage.setItem(NAME, body.get("name"));
-    const response = await fetch(form.action, { method: "POST", body });
+    let response;
+    try {
+      response = await fetch(form.action, { method: "POST", body });
+    } catch {
+      return say("栞につながりません。少し待って、もう一度押してください。");
+    }
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const next = page.getElementById(part);
-    const said = document.querySelector("[data-said]");
     if (!response.ok || !next) {
-      if (said) said.textContent = page.querySelector("[role=alert]")?.textContent ?? "送れませんでした。";
-      return;
+      return say(page.querySelector("[role=alert]")?.textContent.trim() ?? "送れませんでした。");
     }
     document.getElementById(part).replaceWith(next);
     fillNames(next);
     next.focus({ preventScroll: true });
-    if (said) said.textContent = "記録しました。";
+    showButtons(next);
+    say("記録しました。");
   });
 }
 

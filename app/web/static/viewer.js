@@ -1,4 +1,6 @@
 // Opens the page of a book beside the answer, and turns and zooms it in place.
+import { showButtons } from "./copying.js";
+
 const WIDE = matchMedia("(min-width: 68rem)");
 
 export function startViewer() {
@@ -10,8 +12,15 @@ export function startViewer() {
   async function fetchSheet(url) {
     const address = new URL(url, location.href);
     address.searchParams.set("part", "true");
-    const response = await fetch(address);
-    return response.text();
+    try {
+      const response = await fetch(address);
+      const html = await response.text();
+      if (response.ok) return html;
+      const page = new DOMParser().parseFromString(html, "text/html");
+      return alertOf(page.querySelector("[role=alert]")?.textContent.trim() ?? "頁を開けませんでした。");
+    } catch {
+      return alertOf("栞につながりません。少し待って、もう一度開いてください。");
+    }
   }
 
   async function open(url, { focus = true, from = document.activeElement } = {}) {
@@ -27,7 +36,7 @@ export function startViewer() {
     addClose();
     fit();
     toMark(panel);
-    if (focus) panel.querySelector("[data-sheet] :is(h1, h2)")?.focus({ preventScroll: true });
+    if (focus) panel.querySelector("[data-sheet] :is(h1, h2), [role=alert]")?.focus({ preventScroll: true });
   }
 
   // The panel ends where the window ends, however far the page is scrolled.
@@ -41,7 +50,8 @@ export function startViewer() {
     button.className = "close";
     button.textContent = "閉じる";
     button.addEventListener("click", close);
-    panel.querySelector(".tools")?.append(button);
+    (panel.querySelector(".tools") ?? panel).append(button);
+    showButtons(panel);
   }
 
   function close() {
@@ -59,10 +69,17 @@ export function startViewer() {
     const holder = document.createElement("template");
     holder.innerHTML = html;
     const next = holder.content.querySelector("[data-sheet]");
-    if (!next) return void (location.href = link.href);
+    if (!next) {
+      sheet.querySelector(".alert")?.remove();
+      sheet.prepend(holder.content);
+      return;
+    }
     sheet.replaceWith(next);
     if (inPanel) addClose();
-    else history.replaceState(null, "", link.href);
+    else {
+      showButtons(next);
+      history.replaceState(null, "", link.href);
+    }
     toMark(next);
     const target = link.dataset.zoom
       ? [...next.querySelectorAll("[data-zoom]")].find((one) => one.getAttribute("aria-label") === link.getAttribute("aria-label"))
@@ -91,10 +108,12 @@ export function startViewer() {
   if (panel) {
     for (const name of ["scroll", "resize"]) addEventListener(name, () => panel.hidden || fit(), { passive: true });
   }
-  for (const link of document.querySelectorAll("[data-passage]")) {
-    for (const [name, on] of [["mouseenter", true], ["mouseleave", false], ["focus", true], ["blur", false]]) {
-      link.addEventListener(name, () => point(link, on));
-    }
+  // Sentences are still to come: the document hears for them.
+  for (const [name, on] of [["mouseover", true], ["mouseout", false], ["focusin", true], ["focusout", false]]) {
+    document.addEventListener(name, (event) => {
+      const link = event.target.closest?.("[data-passage]");
+      if (link) point(link, on);
+    });
   }
   document.addEventListener("error", (event) => withoutPicture(event.target), true);
   document.querySelectorAll(".paper img").forEach((image) => image.complete && !image.naturalWidth && withoutPicture(image));
@@ -103,6 +122,15 @@ export function startViewer() {
   if (panel && first && WIDE.matches) open(first.dataset.page, { focus: false, from: first });
   for (const sheet of document.querySelectorAll("main > [data-sheet]")) toMark(sheet);
   return viewer;
+}
+
+function alertOf(text) {
+  const alert = document.createElement("p");
+  alert.className = "alert";
+  alert.setAttribute("role", "alert");
+  alert.tabIndex = -1;
+  alert.textContent = text;
+  return alert.outerHTML;
 }
 
 // A page that cannot be drawn is read by the text that else lies unseen over its picture.
