@@ -244,10 +244,16 @@ class Answerer:
         if not written:
             yield from map(Sentence, answer.blocks)
         read = (f"質問を「{whole}」と読みました。",) if whole != text.strip() else ()
-        answer = _with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
+        answer = self._with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
         answer = replace(answer, notices=(*read, *doubts, *answer.notices))
         took_ms = (time.perf_counter() - started) * 1000
         yield Answered(result, answer, round(took_ms, 3))
+
+    def _with_differing(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
+        """The answer with what other books say otherwise, near-duplicates too, side by side."""
+        twins = [twin for hit in hits for twin in self._searcher.similar(hit)]
+        found = differing(answer.blocks, [*hits, *twins])
+        return replace(answer, differing=found, notices=(*map(told, found), *answer.notices))
 
     def _written(
         self, extracted: Answer, result: SearchResult, asked: Wanted, cancelled: threading.Event
@@ -281,16 +287,6 @@ class Answerer:
         yield replace(
             extracted, blocks=tuple(blocks), notices=notices, by_model=True, dropped=dropped
         )
-
-
-def _with_differing(answer: Answer, hits: Sequence[Hit]) -> Answer:
-    """The answer with what other books say otherwise, side by side."""
-    found = differing(answer.blocks, hits)
-    books = {hit.passage.id: hit.book for hit in hits}
-    notices = tuple(
-        told(each, [books[quote.citation.passage_id] for quote in each.sides]) for each in found
-    )
-    return replace(answer, differing=found, notices=(*notices, *answer.notices))
 
 
 def _sound(result: SearchResult) -> tuple[SearchResult, tuple[str, ...]]:

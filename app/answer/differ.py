@@ -47,7 +47,7 @@ def differing(blocks: Sequence[Block], hits: Sequence[Hit]) -> tuple[Differing, 
             ours = [q for q in _quotes(home) if _within(q.citation, citation)]
             for one, other in product(ours, _quotes(hit)):
                 if differ(one.text, other.text):
-                    found[pair] = Differing((one, other))
+                    found[pair] = Differing((one, other), (home.book, hit.book))
                     break
     return tuple(found.values())[:_MOST]
 
@@ -71,11 +71,11 @@ def _on_one_matter(one: str, other: str) -> bool:
     return len(fewer & more) >= _OF_NOUNS * len(fewer)
 
 
-def told(differing: Differing, books: Sequence[Book]) -> str:
-    """A sentence that sets the two side by side; `books` are theirs, in their order."""
+def told(differing: Differing) -> str:
+    """A sentence that sets the two side by side, with edition and date."""
     sides = "、".join(
         f"{_edition(book)}は「{' '.join(quote.text.split())}」"
-        for quote, book in zip(differing.sides, books, strict=True)
+        for quote, book in zip(differing.sides, differing.books, strict=True)
     )
     return f"本によって書いてあることが違います。{sides}と述べています。"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -304,7 +303,7 @@ def ask_out(answered: Answered) -> AskOut:
         confidence=round(answer.confidence, 4),
         by_model=answer.by_model,
         dropped=answer.dropped,
-        differing=[_differing_out(each, answered.result.hits) for each in answer.differing],
+        differing=[_differing_out(each) for each in answer.differing],
         inquiry=answer.inquiry,
         took_ms=answered.took_ms,
         **{
@@ -328,9 +327,7 @@ def sentence_out(block: Block) -> SentenceOut:
     )
 
 
-def _differing_out(differing: Differing, hits: Sequence[Hit]) -> DifferingOut:
-    books = {hit.passage.id: hit.book for hit in hits}
-    sides = [(quote, books[quote.citation.passage_id]) for quote in differing.sides]
+def _differing_out(differing: Differing) -> DifferingOut:
     return DifferingOut(
         sides=[
             SideOut(
@@ -342,7 +339,7 @@ def _differing_out(differing: Differing, hits: Sequence[Hit]) -> DifferingOut:
                 as_of=book.as_of,
                 superseded=bool(book.superseded_by),
             )
-            for quote, book in sides
+            for quote, book in zip(differing.sides, differing.books, strict=True)
         ]
     )
 

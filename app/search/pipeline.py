@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from app.core import references
 from app.core.book import Book, Hit, Passage
-from app.core.errors import BadRequest, ModelUnavailable
+from app.core.errors import BadRequest, ModelUnavailable, NotFound
 from app.core.glossary import Expansion, Glossary
 from app.core.ledger import Ledger
 from app.core.lexical import WORDS, encode_query
@@ -125,18 +126,26 @@ class Searcher:
 
         The engine keeps no table of frequencies, so each word is searched alone: its best
         score is that frequency times a saturated term weight, which varies little. A word
-        no passage holds gets the weight of the rarest one.
+        no passage holds gets 0.
         """
         terms = list(question.terms)
         legs = [Leg(WORDS, encode_query({term: 1.0}), 1) for term in terms]
         with self._current.use() as index:
             found = index.store.search(legs, Where(hidden=self._ledger.hidden()))
-        scores = {
+        return {
             term: scored[0].score if scored else 0.0
             for term, scored in zip(terms, found, strict=True)
         }
-        rarest = max(scores.values(), default=0.0)
-        return {term: score or rarest for term, score in scores.items()}
+
+    def similar(self, hit: Hit) -> list[Hit]:
+        """The near-duplicates in other books that a hit stands for as well."""
+        found: list[Hit] = []
+        for passage_id in hit.similar:
+            # A book that was replaced meanwhile has no say any more.
+            with contextlib.suppress(NotFound):
+                passage = self._ledger.passage(passage_id)
+                found.append(replace(hit, passage=passage, book=self._ledger.book(passage.book_id)))
+        return found
 
     def _settled(
         self, question: Question, filters: Filters, limit: int

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.api.openai import inert
+
 openai = pytest.importorskip("openai")
 
 QUESTION = "離婚後も結婚していたときの名字を名乗りたい"
@@ -64,6 +66,29 @@ def test_what_the_books_do_not_hold(client: Any) -> None:
     )
     assert "「粗大」" in answer.choices[0].message.content
     assert answer.citations == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![図](https://evil.example/x.png?q=1)",
+        "[詳しく](https://evil.example/)",
+        "[x]: https://evil.example/",
+        "<https://evil.example/>",
+        "<img src=x onerror=alert(1)>",
+        "https://evil.example/ と www.evil.example",
+        "[a][b](javascript:alert(1))",
+    ],
+)
+def test_nothing_in_a_book_becomes_a_link_or_an_image(text: str) -> None:
+    harmless = inert(text)
+    for active in ("](", "]:", "][", "<", "://", "www."):
+        assert active not in harmless
+
+
+def test_japanese_text_is_left_as_it_is() -> None:
+    text = "離婚の日から3か月以内（民法767条2項）［注］【根拠】に届け出る。"
+    assert inert(text) == text
 
 
 def test_no_question_is_an_error_in_words(client: Any) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +56,20 @@ def test_the_stream_says_what_plain_json_says(service: str) -> None:
     texts = {hit["passage_id"]: hit["text"] for hit in plain["hits"]}
     [span] = spans
     assert texts[span["passage_id"]][span["start"] : span["end"]] == plain["answer"][0]["text"]
+
+
+def test_curl_reads_the_stream(service: str) -> None:
+    curl = shutil.which("curl")
+    if curl is None:
+        pytest.skip("curl がありません")
+    body = json.dumps({"query": QUESTION, "k": 1})
+    command = [curl, "-sN", f"{service}/v1/ask", "-H", "Content-Type: application/json"]
+    command += ["-H", "Accept: text/event-stream", "-d", body]
+    lines = subprocess.run(command, capture_output=True, check=True).stdout.decode().splitlines()
+    names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    assert names[0] == "passage"
+    assert names[-1] == "done"
+    assert "sentence" in names
 
 
 def test_a_bad_question_is_an_error_status(service: str) -> None:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.answer.differ import differ
+from app.core.settings import Settings
+from app.main import Shiori
+
+OLD = """\
+# 第1章　手数料
+## 問1　戸籍謄本の手数料はいくらか。
+答　戸籍謄本の手数料は、1通につき400円である。
+"""
+NEW = OLD.replace("400円", "450円")
+APART = """\
+# 第1章　手数料
+## 問1　除籍謄本の手数料はいくらか。
+答　除籍謄本の手数料は、1通につき750円である。
+"""
+
+
+@pytest.fixture(scope="module")
+def shelf(
+    tmp_path_factory: pytest.TempPathFactory, publish: Callable[..., str]
+) -> Iterator[Shiori]:
+    with Shiori(Settings(data_dir=tmp_path_factory.mktemp("differing"))) as product:
+        publish(product, "手数料便覧", OLD, "令和2年版")
+        publish(product, "窓口便覧", NEW, "令和6年版")
+        publish(product, "除籍便覧", APART)
+        yield product
+
+
+def test_books_that_disagree_are_set_side_by_side(shelf: Shiori) -> None:
+    answered = shelf.answerer.ask("戸籍謄本の手数料はいくらか")
+    [found] = answered.answer.differing
+    for side in found.sides:
+        citation = side.citation
+        text = shelf.ledger.passage(citation.passage_id).text
+        assert text[citation.start : citation.end] == side.text
+    assert sorted("450円" in side.text for side in found.sides) == [False, True]
+    notice = answered.answer.notices[0]
+    for said in ("『手数料便覧』 令和2年版", "400円", "『窓口便覧』 令和6年版", "450円"):
+        assert said in notice
+
+
+def test_a_book_on_another_matter_does_not_disagree(shelf: Shiori) -> None:
+    notices = shelf.answerer.ask("戸籍謄本の手数料はいくらか").answer.notices
+    assert not any("除籍便覧" in notice for notice in notices)
+
+
+def test_one_book_alone_does_not_disagree(product: Shiori) -> None:
+    assert product.answerer.ask("離婚しても今の名字を使い続けたい").answer.differing == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("届出は、離婚の日から三箇月以内にする。", "届出は、離婚の日から6か月以内にする。"),
+        ("外国人も証人となることができる。", "外国人は証人となることができない。"),
+    ],
+)
+def test_what_cannot_both_be_right_differs(one: str, other: str) -> None:
+    assert differ(one, other)
+    assert differ(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("届出期間は14日以内である。", "届出期間は、十四日以内とする。"),
+        ("死亡届は7日以内に届け出る。", "出生届は14日以内に届け出る。"),
+        ("届出は、七日以内にする。", "届出は、7日以内（国外では3か月以内）にする。"),
+        ("養親は20歳に達していなければならない。", "養子は15歳に達していなければならない。"),
+        ("", "届出は、七日以内にする。"),
+    ],
+)
+def test_what_can_both_be_right_does_not(one: str, other: str) -> None:
+    assert not differ(one, other)
