@@ -34,6 +34,7 @@ from app.terminal import (
     out,
     print_json,
     progress_bars,
+    usage_message,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def main() -> None:
     """Runs the command line; the one place where an unexpected error becomes a message."""
     os.environ.update(OFFLINE)
     try:
-        code = cli(standalone_mode=False)
+        code = cli(standalone_mode=False, prog_name="shiori")
     except ShioriError as error:
         _report(error)
         sys.exit(2 if isinstance(error, BadRequest) else 1)
@@ -84,7 +85,7 @@ def main() -> None:
         if os.environ.get("SHIORI_LOG_LEVEL") == "debug":
             raise
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
-            err.print(f"使い方の誤り: {error.format_message()}")
+            err.print(usage_message(error), soft_wrap=True)
             sys.exit(2)
         err.print(f"予期しない誤りが起きました: {type(error).__name__}: {error}")
         err.print("SHIORI_LOG_LEVEL=debug を付けて実行すると詳しい記録が出ます。")

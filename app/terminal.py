@@ -31,6 +31,23 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def usage_message(error: Any) -> str:
+    """A wrong use of the command line, as typer raises it, in Japanese with the next step."""
+    name = getattr(error, "option_name", "")
+    if not name and (param := getattr(error, "param", None)) is not None:
+        name = "、".join(param.opts)
+    messages = {
+        "MissingParameter": f"{name} が指定されていません。",
+        "NoSuchOption": f"{name} というオプションはありません。",
+        "BadOptionUsage": f"{name} に値が付いていません。",
+        "BadParameter": f"{name} の値は使えません ({error.message})。",
+    }
+    other = f"このコマンドまたは引数はありません ({error.message})。"
+    command = error.ctx.command_path if error.ctx else "shiori"
+    message = messages.get(type(error).__name__, other)
+    return f"使い方の誤り: {message}\n`{command} --help` で使い方を確かめてください。"
+
+
 def load_settings(data_dir: Path | None, **overrides: Any) -> Settings:
     """The settings of a command; its logs are quiet unless a level is asked for."""
     from app.core import settings, telemetry

@@ -205,9 +205,11 @@ def test_people_see_titles_pages_and_text(run: Run, data: Path) -> None:
         (["search", "-k", "0", "離婚"], "件数 k=0"),
         (["search", "--as-of", "きのう", "離婚"], "日付「きのう」"),
         (["search", "--citing", "むかしむかし", "離婚"], "「むかしむかし」"),
-        (["search"], "使い方の誤り"),
-        (["search", "離婚", "--boook", "x"], "--boook"),
-        (["seek", "離婚"], "seek"),
+        (["search"], "question が指定されていません"),
+        (["search", "離婚", "--boook", "x"], "--boook というオプションはありません"),
+        (["search", "離婚", "-k"], "-k に値が付いていません"),
+        (["search", "離婚", "-k", "多"], "-k の値は使えません"),
+        (["seek", "離婚"], "`shiori --help`"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(run: Run, data: Path, arguments: list[str], said: str) -> None:
