@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +12,11 @@ import typer
 from rich.table import Table
 
 from app.core.errors import BadRequest
-from app.terminal import DataDirOption, JsonOption, err, load_settings, out, print_json
+from app.terminal import DataDirOption, JsonOption, err, load_settings, out, print_json, stages
 
 if TYPE_CHECKING:
     from app.core.book import Document, Page
+    from ingest.check import KindRow, ReadingRow
 
 
 def read(
@@ -136,13 +138,16 @@ def print_changes(changed: dict[str, Any]) -> None:
 
 
 def reading(
-    folder: Annotated[Path, typer.Argument(help="本と 名前.truth.txt を置いたフォルダー")],
+    folder: Annotated[
+        Path, typer.Argument(help="本と 名前.truth.txt を置いたフォルダー (中も探す)")
+    ],
     json_file: Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")] = None,
 ) -> None:
-    """正解のある本で、読み取りの文字誤り率、頁番号、速さを測ります。"""
-    from ingest.check import check
+    """正解のある本で読み取りの文字誤り率、頁番号、速さを測り、他のPDFと画像は読めたものを示します。"""
+    from ingest.check import by_kind, check
 
-    rows = list(check(folder))
+    with stages() as stage:
+        rows = list(check(folder, stage("読み取り")))
     if not rows:
         raise BadRequest(
             f"{folder} に測れる本がありません。",
@@ -154,19 +159,65 @@ def reading(
         found = json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2)
         json_file.write_text(found + "\n", encoding="utf-8")
         err.print(f"{json_file} に書きました。")
-        return
+    else:
+        _print_reading([row for row in rows if not row.error], by_kind(rows))
+    for row in rows:
+        if row.error:
+            err.print(f"読めません: {row.error}", style="red", soft_wrap=True)
+    if any(row.error and row.known == "truth" for row in rows):
+        raise typer.Exit(1)
+
+
+def _print_reading(rows: Sequence[ReadingRow], kinds: Sequence[KindRow]) -> None:
+    table = Table("種類", "冊", "ページ", "正解の文字", "文字誤り率 %", "目標 %", title="種類ごと")
+    for kind in kinds:
+        table.add_row(
+            kind.kind,
+            str(kind.documents),
+            str(kind.pages),
+            f"{kind.characters:,}",
+            f"{100 * kind.rate:.2f}",
+            f"{100 * kind.aim:.1f}",
+        )
+    if kinds:
+        out.print(table)
     table = Table(
-        *("本", "ページ", "文字誤り率 %", "頁番号の正解", "ページ/秒"),
+        *("本", "種類", "ページ", "文字誤り率 %", "頁番号の正解", "ページ/秒"),
         *("pdfiumのみ 文字誤り率 %", "pdfiumのみ ページ/秒"),
+        title="正解のある本",
     )
     for row in rows:
-        table.add_row(
-            row.name,
-            str(row.pages),
-            f"{100 * row.rate:.2f}",
-            "" if row.labels_right is None else f"{row.labels_right}/{row.pages}",
-            f"{row.speed:.1f}",
-            "" if row.plain_rate is None else f"{100 * row.plain_rate:.2f}",
-            "" if row.plain_speed is None else f"{row.plain_speed:.0f}",
-        )
-    out.print(table)
+        if row.known == "truth":
+            table.add_row(
+                row.name,
+                row.kind,
+                str(row.pages),
+                _percent(row.rate),
+                "" if row.labels_right is None else f"{row.labels_right}/{row.pages}",
+                f"{row.speed or 0:.1f}",
+                _percent(row.plain_rate),
+                "" if row.plain_speed is None else f"{row.plain_speed:.0f}",
+            )
+    if table.row_count:
+        out.print(table)
+    table = Table(
+        *("本", "種類", "ページ", "読んだ文字", "確信度", "NDL OCRとの違い %", "注意"),
+        title="正解のない本",
+    )
+    for row in rows:
+        if row.known != "truth":
+            table.add_row(
+                row.name,
+                row.kind,
+                str(row.pages),
+                f"{row.characters:,}",
+                "" if row.confidence is None else f"{row.confidence:.2f}",
+                _percent(row.rate),
+                "、".join(row.warnings),
+            )
+    if table.row_count:
+        out.print(table)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"

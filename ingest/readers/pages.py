@@ -10,16 +10,17 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
 from app.core.book import Box, Line, LineKind, Page
+from app.core.japanese import parse_number
 from ingest.layout import Row
+from ingest.readers import order
 
 _EDGE = 0.2  # share of the page's height in which heads and numbers stand
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-_KANJI_DIGITS = {char: number for number, char in enumerate("〇一二三四五六七八九")}
 _SHEET = re.compile(r"\d{1,4}(の\d{1,3}){1,3}$|\d{1,4}([‐\-‑–]\d{1,3})$")
 _NUMBER_DRESS = re.compile(
     r"^[\s\-‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
@@ -37,7 +38,11 @@ _NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）
 
 @dataclass(slots=True)
 class PageDraft:
-    """One page's rows before the book's other pages have been looked at (sizes in points)."""
+    """One page's rows before the book's other pages have been looked at (sizes in points).
+
+    `turn` is how many quarter turns clockwise lead from the page as it is read to the page
+    as it is shown, where text is printed sideways.
+    """
 
     index: int
     rows: tuple[Row, ...]
@@ -47,6 +52,7 @@ class PageDraft:
     extractor: str = ""
     confidence: float | None = None
     warnings: tuple[str, ...] = ()
+    turn: int = 0
     head_rows: set[int] = field(default_factory=set)
     label: str = ""
 
@@ -87,7 +93,12 @@ def finish_pages(
     _fall_back(drafts, file_labels)
     body = _body_size(drafts)
     starts = _paragraph_starts(drafts)
-    return tuple(_page(draft, body, starts) for draft in drafts)
+    pages = [_page(draft, body, starts) for draft in drafts]
+    doubted = order.doubtful(pages)
+    return tuple(
+        replace(page, warnings=(*page.warnings, order.DOUBT)) if page.index in doubted else page
+        for page in pages
+    )
 
 
 # --- running heads -------------------------------------------------------------------------
@@ -145,8 +156,10 @@ def _outermost(
     place = _place(draft, box, side)
     if (place if side in "TL" else 1 - place) > _EDGE:
         return None
-    if side in "LR" and not draft.rows[number].across and box[3] - box[1] > 0.6 * draft.height:
-        return None
+    if side in "LR" and not draft.rows[number].across:
+        inked = sum(part.y1 - part.y0 for part in draft.rows[number].parts)
+        if inked > 0.6 * draft.height:
+            return None
     gap = float("inf")
     if inner:
         gap = {
@@ -315,8 +328,8 @@ def parse_label(text: str) -> tuple[str, int, str] | None:
     if re.fullmatch(r"[ivxlc]{1,7}", lowered):
         value = _roman(lowered)
         return (bare, value, "i") if value else None
-    if re.fullmatch(r"[〇一二三四五六七八九]{1,4}", bare):
-        return (bare, int("".join(str(_KANJI_DIGITS[char]) for char in bare)), "一")
+    if re.fullmatch(r"[〇一二三四五六七八九十百千]{1,7}", bare) and (number := parse_number(bare)):
+        return (bare, number, "一")
     return None
 
 
@@ -395,6 +408,7 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         size = round(row.em / body, 2) if body else 1.0
         note = size <= 0.93 and (_NOTE.match(row.text) is not None if begins else note)
         lines.append(_line(row, draft, size, begins, note))
+    width, height = (draft.height, draft.width) if draft.turn % 2 else (draft.width, draft.height)
     return Page(
         index=draft.index,
         lines=tuple(lines),
@@ -402,8 +416,8 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         heads=tuple(
             part.text for number in sorted(draft.head_rows) for part in draft.rows[number].parts
         ),
-        width=round(draft.width, 2),
-        height=round(draft.height, 2),
+        width=round(width, 2),
+        height=round(height, 2),
         vertical=draft.vertical,
         extractor=draft.extractor,
         confidence=draft.confidence,
@@ -419,14 +433,25 @@ def _line(row: Row, draft: PageDraft, size: float, begins: bool, note: bool) -> 
         kind = "heading"
     elif note:
         kind = "footnote"
+    return Line(row.text, _box(row, draft), kind, begins, 0, size, row.ruby)
+
+
+def _box(row: Row, draft: PageDraft) -> Box:
+    """A row's place on the page as it is shown."""
     x0, y0, x1, y1 = row.box
-    box = Box(
-        _share(x0, draft.width),
-        _share(y0, draft.height),
-        _share(x1, draft.width),
-        _share(y1, draft.height),
-    )
-    return Line(row.text, box, kind, begins, 0, size, row.ruby)
+    left, right = _share(x0, draft.width), _share(x1, draft.width)
+    top, bottom = _share(y0, draft.height), _share(y1, draft.height)
+    if draft.turn == 1:
+        return Box(_rest(bottom), left, _rest(top), right)
+    if draft.turn == 2:
+        return Box(_rest(right), _rest(bottom), _rest(left), _rest(top))
+    if draft.turn == 3:
+        return Box(top, _rest(right), bottom, _rest(left))
+    return Box(left, top, right, bottom)
+
+
+def _rest(share: float) -> float:
+    return round(1.0 - share, 4)
 
 
 def _share(value: float, whole: float) -> float:

@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pypdfium2 as pdfium
@@ -35,6 +35,7 @@ _TINY = 1.5  # points; smaller text is not meant to be read
 _MAX_RULES = 1000
 _MANY_PATHS = 50  # characters turned into outlines are at least a path each
 _MAX_NESTING = 6
+_ODD = 0.3  # share of letters as wide as kanji that no page with true letters reaches (most: .08)
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _JOINED = re.compile("[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _READABLE = re.compile(
@@ -170,20 +171,26 @@ def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
         page = pdf[index]
         frame = _frame(page)
         objects = _objects(page, frame)
-        glyphs, hidden, layer = _glyphs(page, frame, objects)
+        text = _text(page, frame, objects)
+        turn = (frame.turns - text.upright(frame.turns)) % 4
+        if turn:
+            # A page printed sideways is read with its text upright.
+            frame = replace(frame, turns=text.upright(frame.turns))
+            objects = _objects(page, frame)
+            text = _text(page, frame, objects)
         page.close()
     except pdfium.PdfiumError:
         return PageDraft(index, (), 0.0, 0.0, vertical=False, warnings=("ページを開けません",))
-    arrangement = arrange(glyphs, objects.rules)
+    arrangement = arrange(text.glyphs, objects.rules)
     warnings = []
     confidence = None
-    if hidden:
-        warnings.append(f"見えない文字を{hidden}字除きました")
+    if text.hidden:
+        warnings.append(f"見えない文字を{text.hidden}字除きました")
     if _is_picture(arrangement.rows, objects, frame):
         warnings.append(PICTURE_ONLY)
-    if layer and arrangement.rows:
+    if text.layer and arrangement.rows:
         warnings.append("OCRによる透明な文字の層を読みました")
-    share = readable_share("".join(row.text for row in arrangement.rows))
+    share = text.trusted * readable_share("".join(row.text for row in arrangement.rows))
     if share < MIN_READABLE:
         warnings.append(f"文字化けの疑い(読める文字の割合 {share:.0%})")
         confidence = round(share, 3)
@@ -196,6 +203,7 @@ def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
         extractor="pdfium",
         confidence=confidence,
         warnings=tuple(warnings),
+        turn=turn,
     )
 
 
@@ -222,10 +230,46 @@ def _frame(page: pdfium.PdfPage) -> _Frame:
     return _Frame(left, bottom, right, top, (page.get_rotation() // 90) % 4)
 
 
-def _glyphs(
-    page: pdfium.PdfPage, frame: _Frame, objects: _Objects
-) -> tuple[list[Glyph], int, bool]:
-    """The page's visible characters, how many were hidden, and whether they are an OCR layer."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A page's visible characters, and what its text layer is like.
+
+    `hidden` counts characters nobody can see, `unmapped` those the file gives no meaning;
+    `layer` is true for the invisible text of an OCR program. `ways` counts full-width
+    characters by the quarter turn that sets them upright.
+    """
+
+    glyphs: list[Glyph]
+    hidden: int
+    unmapped: int
+    layer: bool
+    ways: Counter[int]
+
+    @property
+    def trusted(self) -> float:
+        """The share of characters that can be what the file says they are.
+
+        A font without a table of its characters' meanings gives Latin letters as wide as kanji.
+        """
+        count = len(self.glyphs)
+        wide = sum(
+            1
+            for glyph in self.glyphs
+            if glyph.char < "\u0250"
+            and glyph.char.isalnum()
+            and (glyph.y1 - glyph.y0 if glyph.turned else glyph.x1 - glyph.x0) > 0.93 * glyph.em
+        )
+        odd = wide if wide > _ODD * count else 0
+        return (count - odd) / (count + self.unmapped) if count else 1.0
+
+    def upright(self, shown: int) -> int:
+        """The quarter turns that set most characters upright; those `shown` where few tell."""
+        total = sum(self.ways.values())
+        way, count = max(self.ways.items(), key=lambda item: item[1], default=(shown, 0))
+        return way if total >= 20 and count > 0.6 * total else shown
+
+
+def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
     textpage = page.get_textpage()
     handle = textpage.raw
     matrix = raw.FS_MATRIX()
@@ -233,9 +277,8 @@ def _glyphs(
     origin_x, origin_y = ctypes.c_double(), ctypes.c_double()
     watch = bool(objects.invisible or objects.white)
     glyphs: list[Glyph] = []
-    hidden = 0
-    layered = 0
-    high = 0
+    hidden = unmapped = layered = high = 0
+    ways: Counter[int] = Counter()
     last: tuple[float, float] | None = None
     for number in range(textpage.count_chars()):
         code = raw.FPDFText_GetUnicode(handle, number)
@@ -248,6 +291,7 @@ def _glyphs(
         if code in (0x02, 0xFFFE):
             code = 0x2D  # pdfium's mark for a hyphen at a line end
         if code <= 0x20 or code == 0xA0 or raw.FPDFText_IsGenerated(handle, number) == 1:
+            unmapped += code < 0x20 and code not in (0x09, 0x0A, 0x0D)
             continue
         char = chr(code)
         raw.FPDFText_GetCharOrigin(handle, number, origin_x, origin_y)
@@ -278,13 +322,22 @@ def _glyphs(
         if not (-em < glyph.x0 < frame.width + em and -em < glyph.y0 < frame.height + em):
             hidden += 1
             continue
+        if _is_full(char):
+            ways[_way(matrix)] += 1
         if last == place and glyphs and glyphs[-1].x0 == glyph.x0:
             # one glyph that stands for several characters (ligature, ㍻)
             glyphs[-1] = _joined(glyphs[-1], char)
         else:
             glyphs.append(glyph)
         last = place
-    return glyphs, hidden, layered > len(glyphs) / 2
+    return _Text(glyphs, hidden, unmapped, layered > len(glyphs) / 2, ways)
+
+
+def _way(matrix: raw.FS_MATRIX) -> int:
+    """Quarter turns clockwise that set a character upright."""
+    if abs(matrix.b) > abs(matrix.a):
+        return 1 if matrix.b > 0 else 3
+    return 0 if matrix.a > 0 else 2
 
 
 def _joined(glyph: Glyph, char: str) -> Glyph:

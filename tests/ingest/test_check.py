@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.core.errors import BadRequest
-from ingest.check import character_error_rate, check, edit_distance
+from ingest.check import ReadingRow, by_kind, character_error_rate, check, edit_distance
 from tests.ingest.pdfs import across, write_pdf
 
 
@@ -72,6 +72,35 @@ def test_the_command_writes_the_measures(tmp_path: Path):
     assert written.exit_code == 0
     (row,) = json.loads(json_file.read_text("utf-8"))
     assert (row["name"], row["rate"]) == ("a.md", pytest.approx(1 / 6))
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path):
+    inner = tmp_path / "中"
+    inner.mkdir()
+    (inner / "壊れた.pdf").write_bytes(b"%PDF-1.7\n")
+    write_pdf(inner / "他.pdf", [across("出生の届出", 50, 500)])
+    (tmp_path / "甲.md").write_text("第一条", "utf-8")
+    (tmp_path / "甲.truth.txt").write_text("第一条", "utf-8")
+    other, broken, first = sorted(check(tmp_path), key=lambda row: row.name)
+    assert "壊れた.pdfはPDFとして開けません" in broken.error
+    assert (other.known, other.characters, other.rate, other.kind) == ("", 5, None, "PDF 横組")
+    assert first.rate == 0
+    shown = CliRunner().invoke(cli, ["eval", "reading", str(tmp_path)])
+    assert shown.exit_code == 0
+    assert "壊れた.pdf" in shown.output
+    (inner / "壊れた.truth.txt").write_text("第一条", "utf-8")
+    assert CliRunner().invoke(cli, ["eval", "reading", str(tmp_path)]).exit_code == 1
+
+
+def test_kinds_are_taken_together():
+    rows = [
+        ReadingRow("a", "PDF 横組", 1, 10, "truth", 10, 0.1, 0.005),
+        ReadingRow("b", "PDF 横組", 2, 30, "truth", 30, 0.0, 0.005),
+        ReadingRow("c", "PDF 縦組", 2, 30, "ndlocr", 30, 0.5, 0.04),
+    ]
+    (kind,) = by_kind(rows)
+    assert (kind.documents, kind.pages, kind.characters) == (2, 3, 40)
+    assert kind.rate == pytest.approx(0.025)
 
 
 def test_a_folder_without_truths_is_named(tmp_path: Path):

@@ -179,19 +179,25 @@ def test_white_characters_count_only_on_a_coloured_ground(tmp_path: Path):
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_rotated_page_reads_as_shown(tmp_path: Path, turn: int):
-    # the marks are placed so that the page is upright once it is turned
+def test_text_printed_sideways_is_read_upright_and_marked_as_shown(tmp_path: Path, turn: int):
     width, height = 420, 595
     marks = [m for n, text in enumerate(BODY) for m in down(text, 350 - 20 * n, 520)]
-    upright = read_pdf(write_pdf(tmp_path / "a.pdf", [marks], size=(width, height)))
+    upright = read_pdf(write_pdf(tmp_path / "a.pdf", [marks], size=(width, height))).pages[0]
     turned = read_pdf(
         write_pdf(tmp_path / "b.pdf", [marks], size=(width, height), page_entries=f"/Rotate {turn}")
+    ).pages[0]
+    assert turned.vertical
+    assert turned.text == upright.text
+    assert (turned.width, turned.height) == (
+        (height, width) if turn in (90, 270) else (width, height)
     )
-    assert upright.pages[0].vertical
-    sizes = (turned.pages[0].width, turned.pages[0].height)
-    assert sizes == ((height, width) if turn in (90, 270) else (width, height))
-    if turn in (90, 270):
-        assert not turned.pages[0].vertical
+    for here, there in zip(turned.lines, upright.lines, strict=True):
+        assert here.box is not None
+        assert there.box is not None
+        x, y = (there.box.x0 + there.box.x1) / 2, (there.box.y0 + there.box.y1) / 2
+        expected = {90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[turn]
+        found = ((here.box.x0 + here.box.x1) / 2, (here.box.y0 + here.box.y1) / 2)
+        assert found == pytest.approx(expected, abs=0.002)
 
 
 def test_boxes_are_fractions_of_the_page(tmp_path: Path):
@@ -236,3 +242,19 @@ def test_readable_share_tells_garbage():
     assert readable_share("戸籍法第七十七条の二（届出）") == 1.0
     assert readable_share("뫣뿹껋쓈뺻") == 0.0
     assert readable_share("") == 1.0
+
+
+def test_outer_heads_with_numbers_in_kanji(tmp_path: Path):
+    """One narrow line at the fore-edge holds the head, at its foot the number in words."""
+    numbers = ("九十八", "九十九", "百", "百一", "百二")
+    text = "戸籍に関する届出は本籍地でこれをしなければならない者がする"
+    pages = []
+    for place, number in enumerate(numbers):
+        marks = down("届出の手引", 30, 500, 8.0) + down(number, 30, 140, 8.0)
+        for column in range(12):
+            line = text[place + column :] + text[: place + column]
+            marks += down(line, 360 - 22 * column, 480)
+        pages.append(marks)
+    document = read_pdf(write_pdf(tmp_path / "縦.pdf", pages))
+    assert [page.label for page in document.pages] == list(numbers)
+    assert [page.heads for page in document.pages] == [("届出の手引", number) for number in numbers]
