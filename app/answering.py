@@ -21,6 +21,7 @@ from eval.answers import (
     check_answers,
     check_citations,
     cross_validated,
+    of_retrieved,
 )
 from eval.datasets import Dataset, Query
 from eval.perturb import Row, changes, table
@@ -33,13 +34,16 @@ _HITS = 10
 class AnswerReport:
     """Everything that is measured of answers; shares between 0 and 1, times in milliseconds.
 
-    `kept` and `refused` are at the product's threshold, `validated` the same two where the
+    `retrieved` and `of_retrieved` are those of `eval.answers.of_retrieved`. `kept` and
+    `refused` are at the product's threshold, `validated` the same two where the
     threshold is chosen on other questions.
     """
 
     model: str
     threshold: float
     answers: AnswerCheck | None
+    retrieved: float
+    of_retrieved: float
     citations: CitationCheck
     kept: float
     refused: float
@@ -56,6 +60,8 @@ class AnswerReport:
         return {
             "model": self.model,
             "answers": self.answers.as_json() if self.answers else None,
+            "retrieved": round(self.retrieved, 4),
+            "of_retrieved": round(self.of_retrieved, 4),
             "citations": self.citations.as_json(),
             "abstention": {
                 "threshold": self.threshold,
@@ -142,6 +148,7 @@ def _as_given(
         confidence=answer.confidence,
         shown=tuple(block.text for block in answer.blocks),
         cited=tuple(dict.fromkeys(cited)),
+        found=tuple(dict.fromkeys(labels.values())),
         dropped=answer.dropped,
         by_model=answer.by_model,
         first_passage_ms=passage_ms,
@@ -159,9 +166,12 @@ def _report(dataset: Dataset, given: Sequence[Given], rows: list[Row], model: st
     outcomes = [_outcome(dataset, answer) for answer in given]
     answerable = [o.confidence >= THRESHOLD for o in outcomes if o.answerable]
     unanswerable = [o.confidence < THRESHOLD for o in outcomes if not o.answerable]
+    retrieved, held = of_retrieved(dataset, given)
     return AnswerReport(
         model=model,
         threshold=THRESHOLD,
+        retrieved=retrieved,
+        of_retrieved=held,
         answers=check_answers(dataset, lambda text: by_text[text].shown)
         if dataset.answers
         else None,

@@ -56,6 +56,7 @@ def answers(
     table.add_row("言語モデル", report.model or "なし (本の文をそのまま示す)")
     if report.answers is not None:
         table.add_row("正解を含む答え", f"{report.answers.in_any:.3f}")
+        table.add_row("同じ、正しい箇所が見つかった質問のうち", f"{report.of_retrieved:.3f}")
         table.add_row("正解を含む最初の文", f"{report.answers.in_first:.3f}")
     table.add_row("引用の適合率", f"{report.citations.precision:.3f}")
     table.add_row("引用の再現率", f"{report.citations.recall:.3f}")

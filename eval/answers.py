@@ -123,8 +123,9 @@ def _folded(text: str) -> str:
 class Given:
     """What one question was answered with.
 
-    `cited` are the documents cited, best first; times are in milliseconds from the question to
-    the first passage and to the first sentence (None where nothing was answered).
+    `cited` are the documents cited, best first, `found` those of all passages found; times are
+    in milliseconds from the question to the first passage and to the first sentence (None where
+    nothing was answered).
     """
 
     query: str
@@ -132,6 +133,7 @@ class Given:
     confidence: float
     shown: tuple[str, ...]
     cited: tuple[str, ...]
+    found: tuple[str, ...]
     dropped: int
     by_model: bool
     first_passage_ms: float
@@ -185,6 +187,24 @@ def check_citations(dataset: Dataset, given: Sequence[Given], most: int = 3) -> 
         hit=mean(share > 0 for share in precision),
         dropped=dropped / written if written else 0.0,
     )
+
+
+def of_retrieved(dataset: Dataset, given: Sequence[Given]) -> tuple[float, float]:
+    """Of the questions with a gold answer, the share whose relevant document was found at all.
+
+    And of those, the share with a gold answer inside one of the sentences shown. Between 0 and 1.
+    """
+    found: list[bool] = []
+    held: list[bool] = []
+    for answer in given:
+        gold = dataset.answers.get(answer.query)
+        if not gold:
+            continue
+        relevant = {doc for doc, grade in dataset.qrels.get(answer.query, {}).items() if grade > 0}
+        found.append(not relevant.isdisjoint(answer.found))
+        if found[-1]:
+            held.append(holds_answer(answer.shown, gold))
+    return mean(found), mean(held)
 
 
 def cross_validated(

@@ -13,6 +13,7 @@ from eval.answers import (
     check_citations,
     cross_validated,
     holds_answer,
+    of_retrieved,
 )
 from eval.datasets import Dataset, Query
 
@@ -70,7 +71,7 @@ def test_a_dataset_without_gold_answers_is_refused(tiny: Dataset) -> None:
 
 def given(query: str, cited: tuple[str, ...], dropped: int = 0, by_model: bool = False) -> Given:
     return Given(
-        query, bool(cited), 1.0, ("文。",) * len(cited), cited, dropped, by_model, 1.0, 2.0
+        query, bool(cited), 1.0, ("文。",) * len(cited), cited, cited, dropped, by_model, 1.0, 2.0
     )
 
 
@@ -94,6 +95,15 @@ def test_the_share_dropped_is_of_what_a_model_wrote(tiny: Dataset) -> None:
 def test_unanswered_questions_cite_nothing(tiny: Dataset) -> None:
     check = check_citations(tiny, [given("q1", ())])
     assert (check.questions, check.precision, check.hit) == (0, 0.0, 0.0)
+
+
+def test_gold_answers_count_where_their_document_was_found(gold: Dataset) -> None:
+    answered = {query: given(query, tuple(gold.qrels[query])) for query in gold.answers}
+    assert of_retrieved(gold, list(answered.values())) == (1.0, 0.0)
+    query = next(iter(gold.answers))
+    right = replace(answered[query], shown=(gold.answers[query][0],))
+    assert of_retrieved(gold, [right]) == (1.0, 1.0)
+    assert of_retrieved(gold, [replace(right, found=("d99",))]) == (0.0, 0.0)
 
 
 def test_a_threshold_that_separates_keeps_and_refuses_unseen_questions() -> None:
