@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.core.book import Book, Citation
+from app.core.book import Citation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,6 @@ class Differing:
     """Two sentences of two books on the same matter that cannot both be right, verbatim."""
 
     sides: tuple[Quote, Quote]
-    books: tuple[Book, Book]
 
 
 @dataclass(frozen=True, slots=True)

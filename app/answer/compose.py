@@ -15,7 +15,7 @@ from typing import Any
 
 from app.answer import prompt
 from app.answer.answer import Answer, Block
-from app.answer.differ import differing, told
+from app.answer.differ import differing, say_otherwise, told
 from app.answer.extract import extract, speaking
 from app.answer.followup import standalone
 from app.answer.gate import Gate
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 # refuses .80 of the second at a risk of .09; five-fold cross-validation of the choice, 20
 # times over, keeps .78 and refuses .74. On jsquad-valid it silences .02.
 THRESHOLD = 0.6
+
+# How many of the best hits are held against their near-duplicates.
+_PARTED = 6
 
 _VERBATIM = "本の文をそのまま示します。"
 
@@ -225,7 +228,7 @@ class Answerer:
         """
         started = time.perf_counter()
         whole = standalone(text, history) if text.strip() else text
-        result = self._searcher.search(whole, k, filters)
+        result = self._parted(self._searcher.search(whole, k, filters), k)
         yield Found(result)
         sound, doubts = _sound(result)
         asked = wanted(self._searcher, sound)
@@ -244,16 +247,22 @@ class Answerer:
         if not written:
             yield from map(Sentence, answer.blocks)
         read = (f"質問を「{whole}」と読みました。",) if whole != text.strip() else ()
-        answer = self._with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
+        answer = _with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
         answer = replace(answer, notices=(*read, *doubts, *answer.notices))
         took_ms = (time.perf_counter() - started) * 1000
         yield Answered(result, answer, round(took_ms, 3))
 
-    def _with_differing(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
-        """The answer with what other books say otherwise, near-duplicates too, side by side."""
-        twins = [twin for hit in hits for twin in self._searcher.similar(hit)]
-        found = differing(answer.blocks, [*hits, *twins])
-        return replace(answer, differing=found, notices=(*map(told, found), *answer.notices))
+    def _parted(self, result: SearchResult, k: int) -> SearchResult:
+        """The search with near-duplicates of the best hits apart where they say something else."""
+        hits: list[Hit] = []
+        for hit in result.hits:
+            twins = self._searcher.similar(hit) if hit.rank <= _PARTED else []
+            apart = [twin for twin in twins if say_otherwise(hit.passage.text, twin.passage.text)]
+            ids = {twin.passage.id for twin in apart}
+            kept = tuple(id_ for id_ in hit.similar if id_ not in ids)
+            hits += (replace(hit, similar=kept), *(replace(twin, similar=()) for twin in apart))
+        ranked = (replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1))
+        return replace(result, hits=tuple(ranked)[:k])
 
     def _written(
         self, extracted: Answer, result: SearchResult, asked: Wanted, cancelled: threading.Event
@@ -287,6 +296,14 @@ class Answerer:
         yield replace(
             extracted, blocks=tuple(blocks), notices=notices, by_model=True, dropped=dropped
         )
+
+
+def _with_differing(answer: Answer, hits: Sequence[Hit]) -> Answer:
+    """The answer with what other books say otherwise, side by side."""
+    found = differing(answer.blocks, hits)
+    books = {hit.passage.id: hit.book for hit in hits}
+    notices = (told(each, [books[q.citation.passage_id] for q in each.sides]) for each in found)
+    return replace(answer, differing=found, notices=(*notices, *answer.notices))
 
 
 def _sound(result: SearchResult) -> tuple[SearchResult, tuple[str, ...]]:

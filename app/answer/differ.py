@@ -47,9 +47,15 @@ def differing(blocks: Sequence[Block], hits: Sequence[Hit]) -> tuple[Differing, 
             ours = [q for q in _quotes(home) if _within(q.citation, citation)]
             for one, other in product(ours, _quotes(hit)):
                 if differ(one.text, other.text):
-                    found[pair] = Differing((one, other), (home.book, hit.book))
+                    found[pair] = Differing((one, other))
                     break
     return tuple(found.values())[:_MOST]
+
+
+def say_otherwise(one: str, other: str) -> bool:
+    """Whether two nearly equal passages differ in what they say, not in spelling alone."""
+    ours, theirs = ({text[start:end] for start, end in _statements(text)} for text in (one, other))
+    return any(differ(mine, its) for mine, its in product(ours - theirs, theirs - ours))
 
 
 def differ(one: str, other: str) -> bool:
@@ -71,11 +77,11 @@ def _on_one_matter(one: str, other: str) -> bool:
     return len(fewer & more) >= _OF_NOUNS * len(fewer)
 
 
-def told(differing: Differing) -> str:
-    """A sentence that sets the two side by side, with edition and date."""
+def told(differing: Differing, books: Sequence[Book]) -> str:
+    """A sentence that sets the two side by side, with edition and date; `books` are theirs in order."""
     sides = "、".join(
         f"{_edition(book)}は「{' '.join(quote.text.split())}」"
-        for quote, book in zip(differing.sides, differing.books, strict=True)
+        for quote, book in zip(differing.sides, books, strict=True)
     )
     return f"本によって書いてあることが違います。{sides}と述べています。"
 
@@ -102,7 +108,7 @@ def _counts(known: Facts) -> dict[str, set[tuple[str, str]]]:
 
 
 @lru_cache(maxsize=4096)
-def _quotes_of(text: str) -> tuple[tuple[int, int], ...]:
+def _statements(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(
         span for span in sentences(text) if not text[slice(*span)].rstrip("。").endswith("か")
     )
@@ -113,7 +119,7 @@ def _quotes(hit: Hit) -> list[Quote]:
     text = hit.passage.text
     return [
         Quote(text[start:end], Citation(hit.passage.id, start, end))
-        for start, end in _quotes_of(text)
+        for start, end in _statements(text)
     ]
 
 

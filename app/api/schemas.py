@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -303,7 +304,7 @@ def ask_out(answered: Answered) -> AskOut:
         confidence=round(answer.confidence, 4),
         by_model=answer.by_model,
         dropped=answer.dropped,
-        differing=[_differing_out(each) for each in answer.differing],
+        differing=[_differing_out(each, answered.result.hits) for each in answer.differing],
         inquiry=answer.inquiry,
         took_ms=answered.took_ms,
         **{
@@ -327,7 +328,9 @@ def sentence_out(block: Block) -> SentenceOut:
     )
 
 
-def _differing_out(differing: Differing) -> DifferingOut:
+def _differing_out(differing: Differing, hits: Sequence[Hit]) -> DifferingOut:
+    books = {hit.passage.id: hit.book for hit in hits}
+    sides = [(quote, books[quote.citation.passage_id]) for quote in differing.sides]
     return DifferingOut(
         sides=[
             SideOut(
@@ -339,7 +342,7 @@ def _differing_out(differing: Differing) -> DifferingOut:
                 as_of=book.as_of,
                 superseded=bool(book.superseded_by),
             )
-            for quote, book in zip(differing.sides, differing.books, strict=True)
+            for quote, book in sides
         ]
     )
 

@@ -35,14 +35,24 @@ def shelf(
 def test_books_that_disagree_are_set_side_by_side(shelf: Shiori) -> None:
     answered = shelf.answerer.ask("戸籍謄本の手数料はいくらか")
     [found] = answered.answer.differing
+    texts = {hit.passage.id: hit.passage.text for hit in answered.result.hits}
     for side in found.sides:
         citation = side.citation
-        text = shelf.ledger.passage(citation.passage_id).text
-        assert text[citation.start : citation.end] == side.text
+        assert texts[citation.passage_id][citation.start : citation.end] == side.text
     assert sorted("450円" in side.text for side in found.sides) == [False, True]
     notice = answered.answer.notices[0]
     for said in ("『手数料便覧』 令和2年版", "400円", "『窓口便覧』 令和6年版", "450円"):
         assert said in notice
+
+
+def test_a_near_duplicate_that_says_something_else_is_a_hit_of_its_own(shelf: Shiori) -> None:
+    searched = shelf.searcher.search("戸籍謄本の手数料はいくらか")
+    assert searched.hits[0].similar
+    hits = shelf.answerer.ask("戸籍謄本の手数料はいくらか").result.hits
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert {hit.book.title for hit in hits[:2]} == {"手数料便覧", "窓口便覧"}
+    assert hits[1].passage.id not in hits[0].similar
+    assert len(shelf.answerer.ask("戸籍謄本の手数料はいくらか", 1).result.hits) == 1
 
 
 def test_a_book_on_another_matter_does_not_disagree(shelf: Shiori) -> None:
