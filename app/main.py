@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answer.compose import Answerer, Writer
+from app.answer.entail import Judge
 from app.answer.gate import Gate
 from app.answer.llm import (
     LanguageModel,
@@ -144,6 +145,9 @@ class Shiori:
             self.glossary = words
             self.searcher = self.searcher_with(weights.chosen(settings, self.ledger), words)
             self._gate = Gate(settings.llm_parallel, settings.llm_queue)
+            self._judge = (
+                Judge(settings.nli_model, settings.embed_device) if settings.nli_model else None
+            )
             self._llm = language_model(settings)
             if self._llm is not None:
                 opened.callback(self._llm.close)
@@ -182,12 +186,16 @@ class Shiori:
         if "failed" in (self.model_state, self.reranker_state):
             raise ModelUnavailable(self.message)
 
+    def verifier(self) -> Verifier:
+        """The check of every sentence a language model writes."""
+        return Verifier(self.glossary, self._judge)
+
     def answerer_with(self, model: LanguageModel | None) -> Answerer:
         """An answerer on this shelf with a language model of the caller's choice, or none."""
         writer = None
         if model is not None:
             writer = Writer(
-                model, Verifier(self.glossary), gate=self._gate, seconds=self.settings.llm_timeout
+                model, self.verifier(), gate=self._gate, seconds=self.settings.llm_timeout
             )
         return Answerer(self.searcher, writer=writer)
 
@@ -262,6 +270,17 @@ class Shiori:
                 as_of=as_of,
                 on_event=on_event,
                 stopping=self._stopping,
+            )
+
+    def reread(
+        self, book_id: str, *, on_event: Callable[[Event], None] = lambda event: None
+    ) -> Book:
+        """Reads a book again from its kept file (`ingest.reread`)."""
+        from ingest.reread import reread
+
+        with self._turn_to_add():
+            return reread(
+                self.shelf, book_id, self.settings, on_event=on_event, stopping=self._stopping
             )
 
     @contextlib.contextmanager

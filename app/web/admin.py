@@ -7,7 +7,7 @@ import ipaddress
 import secrets
 import time
 from collections.abc import Callable
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -75,6 +75,10 @@ class Managed(Product, Protocol):
 
     def use_tables(self, *, words: Glossary | None, changes: LawChanges | None) -> None:
         """Answers by another glossary, or other law changes, from the next question on."""
+        ...
+
+    def reread(self, book_id: str, *, on_event: Callable[[Any], None]) -> Book:
+        """Reads a book again from its kept file; the events are those of `add`."""
         ...
 
     def rebuild(self, on_progress: Callable[[int, int], None]) -> None:

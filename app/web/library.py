@@ -189,6 +189,13 @@ def router(product: Managed, view: View, admission: Admission) -> APIRouter:
         admission.note(request, "書棚から外す", named(book))
         return RedirectResponse("/library#aside", 303)
 
+    @routes.post("/library/{book_id}/reread", dependencies=guard)
+    def reread(request: Request, book_id: str) -> Response:
+        book = ledger.book(book_id)
+        uploads.reread(book)
+        admission.note(request, "読み直す", named(book))
+        return RedirectResponse("/library#adding", 303)
+
     @routes.post("/library/{book_id}/put-back", dependencies=guard)
     def put_back(request: Request, book_id: str) -> Response:
         book = shelf.put_back(book_id)

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.core.errors import BadRequest
-from app.core.glossary import Glossary
+from app.core.glossary import SAME, Glossary
 from app.core.japanese import fold
 from app.core.ledger import Lookup, Verdict
 from app.web.admin import Admission
@@ -34,6 +34,8 @@ _TOP = 10
 _MOST = 100_000
 # Distinct questions whose topics are told, the latest first; each takes some milliseconds once.
 _MOST_TOPICS = 2000
+# Rows of these say how words are written, not what a question is about.
+_NOT_TOPICS = {SAME, "言葉"}
 _BASELINE = "baseline"
 
 HEAD = (
@@ -93,7 +95,7 @@ class Topics:
                 if query not in known and len(known) < _MOST_TOPICS:
                     known[query] = frozenset(found.topic for found in words.expand(query))
                 topics |= known.get(query, frozenset())
-            counts.update(topics)
+            counts.update(topics - _NOT_TOPICS)
         return counts.most_common(_TOP)
 
 

@@ -6,13 +6,14 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from app.core.book import Book
 from app.core.errors import BadRequest, ShioriError
-from app.web.view import Product
+from app.web.admin import Managed
 
 _PIECE = 1 << 20
 
@@ -63,7 +64,7 @@ class Progress:
 class Uploads:
     """Adds uploaded files in the background, one run at a time, and says how far it is."""
 
-    def __init__(self, product: Product, folder: Path) -> None:
+    def __init__(self, product: Managed, folder: Path) -> None:
         self._product = product
         self._folder = folder
         self._running = threading.Lock()
@@ -130,12 +131,26 @@ class Uploads:
         """Adds the files of a claimed run in the background."""
         books = [path for path in paths if path.suffix != ".toml"]
         self._files = {str(path): Progress(path.name) for path in books}
-        threading.Thread(target=self._run, args=(books, paths, shelf), daemon=True).start()
 
-    def _run(self, books: Sequence[Path], paths: Sequence[Path], shelf: str) -> None:
+        def work() -> None:
+            self._product.add(books, shelf=shelf, on_event=self._on_event)
+
+        threading.Thread(target=self._run, args=(work, paths), daemon=True).start()
+
+    def reread(self, book: Book) -> None:
+        """Reads a book again in the background; raises Busy while files are being added."""
+        self.begin()
+        self._files = {book.source_file: Progress(Path(book.source_file).name)}
+
+        def work() -> None:
+            self._product.reread(book.id, on_event=self._on_event)
+
+        threading.Thread(target=self._run, args=(work, ()), daemon=True).start()
+
+    def _run(self, work: Callable[[], object], paths: Sequence[Path]) -> None:
         reason = "途中で止まりました。もう一度登録してください。"
         try:
-            self._product.add(books, shelf=shelf, on_event=self._on_event)
+            work()
         except ShioriError as error:
             reason = f"{error.message} {error.hint}".strip()
         finally:

@@ -4,10 +4,13 @@ import csv
 import io
 import time
 
+import pytest
 from fastapi.testclient import TestClient
 from lxml import html
 
+from app.core.errors import BadRequest
 from app.core.ledger import Lookup, Verdict
+from app.main import Shiori
 from app.web.charts import bars
 from app.web.numbers import (
     HEAD,
@@ -69,3 +72,71 @@ def test_the_page_and_its_file(client: TestClient) -> None:
     file = client.get("/numbers.csv", params={"days": "7"})
     assert file.headers["content-type"].startswith("text/csv")
     assert len(file.text.strip().splitlines()) == 8
+
+
+def test_months_add_up_their_look_ups() -> None:
+    months = by_month(LOOKUPS, [Verdict(1, NOW, "離婚", "b-1", False, "", "")])
+    assert sum(month.lookups for month in months) == 3
+    assert months[-1].dislikes == 1
+    assert all(month.date.day == 1 for month in months)
+
+
+def test_hours_saved_follow_from_the_stated_baseline() -> None:
+    baseline = baseline_of("３０．８", "2026年2月に計った中央値")
+    assert baseline is not None
+    assert (baseline.minutes, baseline.basis) == (30.8, "2026年2月に計った中央値")
+    assert saved_hours(Baseline(30.0, "計測", ""), 12, 600) == 4.0
+    assert saved_hours(Baseline(5.0, "計測", ""), 12, 600) == -1.0
+    assert saved_hours(None, 12, 600) is None
+    assert saved_hours(baseline, 0, None) is None
+    assert baseline_of("", "") is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "basis", "field"),
+    [
+        ("30", "", "basis"),
+        ("たくさん", "計測", "minutes"),
+        ("0", "計測", "minutes"),
+        ("nan", "計測", "minutes"),
+    ],
+)
+def test_a_baseline_without_figure_or_origin_is_refused(
+    minutes: str, basis: str, field: str
+) -> None:
+    with pytest.raises(BadRequest) as caught:
+        baseline_of(minutes, basis)
+    assert caught.value.field == field
+
+
+def test_the_estimate_stands_apart_and_names_its_baseline(
+    client: TestClient, stranger: TestClient, product: Shiori
+) -> None:
+    assert "基準を決めると" in client.get("/numbers").text
+    given = {"minutes": "30", "basis": "窓口で20件を計った中央値"}
+    assert stranger.post("/numbers/baseline", data=given).status_code == 403
+    assert client.post("/numbers/baseline", data=given | {"basis": ""}).status_code == 422
+    lookup = product.ledger.log_lookup("転籍届の書き方", [], 1.0, True)
+    product.ledger.solve(lookup)
+    page = html.fromstring(client.post("/numbers/baseline", data=given).text)
+    (estimate,) = page.xpath("//section[@aria-labelledby='estimate']")
+    assert "実測ではありません" in estimate.text_content()
+    assert "窓口で20件を計った中央値" in estimate.text_content()
+    assert "時間" in estimate.xpath("string(.//strong)")
+    assert "試算" not in page.xpath("string(//dl[@class='tiles'])")
+    client.post("/numbers/baseline", data={"minutes": "", "basis": ""})
+    assert "基準を決めると" in client.get("/numbers").text
+
+
+def test_topics_are_those_of_the_glossary(client: TestClient) -> None:
+    client.get("/", params={"q": "離婚しても今の名字を使い続けたい"})
+    page = html.fromstring(client.get("/numbers").text)
+    assert "離婚" in page.xpath("string(//section[@aria-labelledby='topics'])")
+
+
+def test_unanswered_questions_and_months_are_files_too(client: TestClient) -> None:
+    client.get("/", params={"q": "自動車の車庫証明の手数料"})
+    file = client.get("/numbers/unanswered.csv").text
+    assert "自動車の車庫証明の手数料" in file
+    months = client.get("/numbers.csv", params={"by": "month"}).text.strip().splitlines()
+    assert len(months) == 2

@@ -46,7 +46,10 @@ export function startUploading() {
     button.disabled = false;
   }
 
-  if ("running" in place.dataset) follow();
+  if ("running" in place.dataset) {
+    list.replaceChildren(); // rows of this script have a bar
+    follow();
+  }
 }
 
 // Rows stay in their places, so that a screen reader does not lose the one it reads.
