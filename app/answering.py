@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from app.answer.compose import THRESHOLD, Answered, Answerer, Found, Sentence
-from app.answer.verify import Verifier
 from app.core.settings import Settings
 from app.evaluation import indexed
 from app.main import Shiori, language_model
@@ -114,7 +113,7 @@ def perturbed(product: Shiori, sentences: int) -> list[Row]:
         for book_id in product.ledger.books()
         for _, passage in product.ledger.passages_of(book_id)
     ]
-    verifier = Verifier(product.glossary)
+    verifier = product.verifier()
     return table(
         list(changes(passages, sentences)),
         lambda claim, evidence: verifier.verify(claim, evidence).status,

@@ -25,6 +25,7 @@ from app.answer.suspect import suspicious
 from app.answer.verify import Verifier
 from app.answer.weigh import Wanted, wanted
 from app.core.book import Hit
+from app.core.errors import ModelUnavailable
 from app.core.japanese import sentences
 from app.search.pipeline import NO_FILTERS, Filters, Searcher, SearchResult
 
@@ -280,7 +281,7 @@ class Answerer:
                 if isinstance(event, Sentence):
                     blocks.append(event.block)
                 yield event
-        except ModelFailed as error:
+        except (ModelFailed, ModelUnavailable) as error:
             log.warning("language model failed", extra={"error": error.message})
             yield replace(extracted, notices=(f"{error.message}{_VERBATIM}",))
             return

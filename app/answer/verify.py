@@ -17,6 +17,7 @@ from typing import Literal
 
 from app.answer.answer import Quote
 from app.answer.differ import differ
+from app.answer.entail import Judge
 from app.answer.facts import Amount, Date, Facts, facts, level, numbers_in_place, opposites
 from app.core.book import Citation, Passage
 from app.core.glossary import Glossary
@@ -77,9 +78,13 @@ class Verdict:
 
 
 class Verifier:
-    """Checks claims; `glossary` says which words stand for each other."""
+    """Checks claims; `glossary` says which words stand for each other.
 
-    def __init__(self, glossary: Glossary) -> None:
+    `judge` is asked about what passes the rules; it raises ModelUnavailable where it cannot answer.
+    """
+
+    def __init__(self, glossary: Glossary, judge: Judge | None = None) -> None:
+        self._judge = judge
         self._partners: dict[str, set[str]] = {}
         self._professional: set[str] = set()
         for entry in glossary.entries:
@@ -132,6 +137,12 @@ class Verifier:
             soft.append("引用された箇所の言い方から離れています。")
         else:
             soft += self._swapped(claim, _MARK.sub("", source.text), "\n".join(texts))
+        if not soft and self._judge is not None:
+            relation = self._judge.relation(window, claim)
+            if relation == "contradicts":
+                return Verdict("dropped", ("根拠と食い違うと判定されました。",), source)
+            if relation == "neutral":
+                soft.append("根拠から言えるとは判定されませんでした。")
         if soft:
             return Verdict("replaced", tuple(soft), source, (), limits)
         return Verdict("kept", (), source, tuple(quote for quote, _ in also), limits)

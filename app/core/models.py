@@ -16,7 +16,7 @@ from typing import Literal
 
 from app.core.errors import BadRequest, ModelUnavailable
 
-Kind = Literal["embed", "rerank"]
+Kind = Literal["embed", "rerank", "nli"]
 
 # Read by the libraries when they are first imported.
 OFFLINE = {
@@ -92,7 +92,11 @@ PRESETS = {
     )
 }
 
-_FIELDS: dict[Kind, str] = {"embed": "embed_model", "rerank": "rerank_model"}
+_FIELDS: dict[Kind, str] = {
+    "embed": "embed_model",
+    "rerank": "rerank_model",
+    "nli": "nli_model",
+}
 # What the product can load: no code, no weights in forms it does not read.
 _WANTED = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md", "LICENSE*")
 

@@ -96,6 +96,10 @@ class Settings(BaseModel):
         pattern=r"^$|^[\w.]+:\w+$",
         description="LlamaIndexのLLMを返す、引数の無い関数の名前 (モジュール:関数)。あればURLより先に使う",
     )
+    nli_model: str = Field(
+        default="",
+        description="言語モデルの文を根拠と照らし合わせる含意判定モデルのフォルダー。空なら規則だけで照らし合わせる",
+    )
     llm_timeout: float = Field(
         default=60.0,
         gt=0,
@@ -121,6 +125,10 @@ class Settings(BaseModel):
     )
     reader_seconds: int = Field(default=3600, ge=1, description="1冊を読む子プロセスに許す秒数")
     reader_pages: int = Field(default=20000, ge=1, description="1冊として受け付ける最大ページ数")
+    second_ocr: bool = Field(
+        default=True,
+        description="文字認識が不確かなページを、入っていればTesseractにも読ませて一致の割合を示す",
+    )
     workers: int = Field(default=0, ge=0, description="本を読む子プロセスの数。0ならCPUのコア数")
     passage_chars: int = Field(
         default=600, ge=100, le=4000, description="パッセージの長さの目安 (文字数)"

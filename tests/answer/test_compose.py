@@ -5,11 +5,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.answer.compose import Answered, Answerer, Found, Sentence, Status, Writer
+from app.answer.entail import Judge
 from app.answer.gate import Gate
 from app.answer.llm import Ability, Cancelled, ModelFailed
 from app.answer.verify import Verifier
@@ -138,3 +140,14 @@ def test_leaving_ends_the_events(product: Shiori) -> None:
 def test_a_question_that_cannot_be_used_is_refused(product: Shiori) -> None:
     with pytest.raises(BadRequest):
         next(answerer(product, Writes(TRUE)).events("  "))
+
+
+def test_a_second_opinion_that_cannot_be_had_ends_in_the_books_own_words(
+    product: Shiori, tmp_path: Path
+) -> None:
+    verifier = Verifier(product.glossary, Judge(str(tmp_path)))
+    writer = Writer(Writes(TRUE), verifier, gate=Gate(1, 1), seconds=5)
+    answer = Answerer(product.searcher, writer=writer).ask(QUESTION).answer
+    assert answer.answered
+    assert not answer.by_model
+    assert "本の文をそのまま示します。" in answer.notices[0]
