@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from app.answer.compose import Answerer, Writer
 from app.answer.entail import Judge
-from app.answer.entail import Judge
 from app.answer.gate import Gate
 from app.answer.llm import (
     LanguageModel,
@@ -149,9 +148,6 @@ class Shiori:
             self._judge = (
                 Judge(settings.nli_model, settings.embed_device) if settings.nli_model else None
             )
-            self._judge = (
-                Judge(settings.nli_model, settings.embed_device) if settings.nli_model else None
-            )
             self._llm = language_model(settings)
             if self._llm is not None:
                 opened.callback(self._llm.close)
@@ -189,10 +185,6 @@ class Shiori:
         """Raises ModelUnavailable where a configured model could not be loaded."""
         if "failed" in (self.model_state, self.reranker_state):
             raise ModelUnavailable(self.message)
-
-    def verifier(self) -> Verifier:
-        """The check of every sentence a language model writes."""
-        return Verifier(self.glossary, self._judge)
 
     def verifier(self) -> Verifier:
         """The check of every sentence a language model writes."""
