@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from app.answer.answer import Answer, Block
 from app.answer.compose import Answered, Answerer, Event, Found, Sentence, Status
+from app.answer.differ import told
 from app.answer.followup import standalone
 from app.answer.weigh import wanted
 from app.core import references
@@ -191,6 +192,16 @@ class ShownBlock:
     limits: tuple[tuple[str, Proof], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """An answer as the page shows it; `differing` are pairs of quotations that disagree."""
+
+    answer: Answer
+    blocks: list[ShownBlock]
+    differing: list[tuple[tuple[str, Proof], ...]]
+    notices: list[str]
+
+
 def router(product: Product, view: View) -> APIRouter:
     """The search page, the answer as a model writes it, the printed slip and the draft of an inquiry."""
     routes = APIRouter(include_in_schema=False)
@@ -253,7 +264,7 @@ def router(product: Product, view: View) -> APIRouter:
                 return "sentence", view.fragment("_sentence.html", item=block)
             if isinstance(event, Answered):
                 kept.put(event, ask.filters)
-                written = _written(product, listed, event.answer)
+                written = _shown_answer(product, listed, event.answer)
                 return "done", view.fragment("_written.html", written=written, heading="h2")
             if isinstance(event, ShioriError):
                 return "error", f"{event.message}{event.hint}"
@@ -352,9 +363,8 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
     """
     answered = Answerer(product.searcher).ask(ask.q, COUNTED, ask.filters)
     result = answered.result
-    asks_model = (
-        bool(product.settings.llm_url) and answered.answer.answered and not ask.lists_citing
-    )
+    has_model = bool(product.settings.llm_url or product.settings.llm_factory)
+    asks_model = has_model and answered.answer.answered and not ask.lists_citing
     written = kept.get(result, ask.filters) if asks_model else None
     if asks_model and ask.wait and written is None:
         whole = product.answerer.ask(ask.q, COUNTED, ask.filters)
@@ -366,11 +376,12 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
     last = max((n for n, hit in enumerate(hits, start=1) if hit.passage.id in cited), default=0)
     shown = hits[: max(ask.shown, last)]
     listed = Listed(hits, len(shown))
+    unknown = _unknown(product, answered)
     sought = marks.wanted(result.question)
     return {
         "answered": answered,
-        "blocks": [_block(product, listed, block) for block in answered.answer.blocks],
-        "written": _written(product, listed, written) if written else None,
+        "verbatim": _shown_answer(product, listed, answered.answer),
+        "written": _shown_answer(product, listed, written) if written else None,
         "writes": "/answer?" + ask.parameters if asks_model and not written else "",
         "passages": [_shown(number, hit, sought) for number, hit in enumerate(shown, start=1)],
         "more": min(len(hits), len(shown) + SHOWN) if len(hits) > len(shown) else 0,
@@ -378,7 +389,8 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
         "acts": _acts(product, ask, answered),
         "expansions": _expansions(answered),
         "mentions": _mentions(answered),
-        "spellings": _spellings(product, answered),
+        "unknown": unknown,
+        "spellings": _spellings(product, answered, unknown),
     }
 
 
@@ -404,17 +416,34 @@ def _mentions(answered: Answered) -> list[str]:
     return list(dict.fromkeys(item.display for item in named if item.id != item.law))
 
 
-def _spellings(product: Product, answered: Answered) -> list[str]:
-    """Other ways to write a question that found nothing."""
-    if answered.answer.answered or answered.result.question.mentions:
+def _unknown(product: Product, answered: Answered) -> list[str]:
+    """Words of the question that no passage of the shelf holds."""
+    return list(wanted(product.searcher, answered.result).unknown)
+
+
+def _spellings(product: Product, answered: Answered, unknown: Sequence[str]) -> list[str]:
+    """Other ways to write a question of which something was not found."""
+    if (answered.answer.answered and not unknown) or answered.result.question.mentions:
         return []
-    unknown = wanted(product.searcher, answered.result).unknown
     return hints.spellings(answered.result.query, unknown, product.glossary)
 
 
-def _written(product: Product, listed: Listed, answer: Answer) -> dict[str, Any]:
-    blocks = [_block(product, listed, block) for block in answer.blocks]
-    return {"answer": answer, "blocks": blocks}
+def _shown_answer(product: Product, listed: Listed, answer: Answer) -> ShownAnswer:
+    differing = [
+        tuple((quote.text, listed.proof(product, quote.citation)) for quote in each.sides)
+        for each in answer.differing
+    ]
+    # What is set side by side need not be told in a sentence too.
+    said = {
+        told(each, [proof.hit.book for _, proof in sides])
+        for each, sides in zip(answer.differing, differing, strict=True)
+    }
+    return ShownAnswer(
+        answer,
+        [_block(product, listed, block) for block in answer.blocks],
+        differing,
+        [notice for notice in answer.notices if notice not in said],
+    )
 
 
 def _block(product: Product, listed: Listed, block: Block) -> ShownBlock:

@@ -13,6 +13,7 @@ from app.core.ledger import Ledger
 
 # A word to suggest has two characters at least, one of them kanji, and three sounds.
 _WORD = re.compile(r"^(?=.*[一-鿿])[一-鿿々ぁ-ゖァ-ヺー]{2,12}$")
+_HIRAGANA = re.compile(r"[ぁ-ゖー]")
 _KANA = re.compile(r"^[ぁ-ゖァ-ヺー]+$")
 _SOUNDS = 3
 # How many words of a question one suggested word may stand for.
@@ -37,15 +38,28 @@ def spellings(question: str, unknown: Collection[str], glossary: Glossary) -> li
         if len(sound) < _SOUNDS or fold(written) in known:
             continue
         for word in by_sound.get(sound, ()):
-            if word.startswith(written):
+            if not _is_slip(written, word):
                 continue
             other = question[:start] + word + question[end:]
             others.setdefault(_norms(other), other)
     for written in unknown:
         for word in difflib.get_close_matches(fold(written), known, n=1, cutoff=_ALIKE):
+            if word in written or written in word:
+                continue
             other = question.replace(written, word)
             others.setdefault(_norms(other), other)
     return list(others.values())[1 : SUGGESTED + 1]
+
+
+def _is_slip(written: str, word: str) -> bool:
+    """Whether a word is what was meant by another way to write its sound.
+
+    Either no kanji was written at all, or one of its kanji and all of its kana are right.
+    """
+    if word.startswith(written):
+        return False
+    kana, meant = ("".join(_HIRAGANA.findall(text)) for text in (written, word))
+    return kana == written or (kana == meant and not set(written).isdisjoint(word))
 
 
 def related(question: str, ledger: Ledger, but: Collection[str] = ()) -> list[str]:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,29 +15,59 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from app.core.settings import Settings
 from app.main import Shiori, application
+from tests.browser.scribe import Scribe, scribe
 
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-@pytest.fixture(scope="session")
-def site(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running service on the sample shelf."""
-    folder = shutil.copytree(sample_data, tmp_path_factory.mktemp("browser") / "data")
-    with Shiori(Settings(data_dir=folder)) as product, socket.socket() as listening:
+@contextmanager
+def served(product: Shiori) -> Iterator[str]:
+    """The address of a service over a product."""
+    with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            application(product, "token"), log_config=None, lifespan="off", ws="none"
+            application(product, "token"),
+            log_config=None,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         while not server.started:
-            time.sleep(0.05)
+            time.sleep(0.02)
         httpx.get(f"{address}/?q=離婚").raise_for_status()
         yield address
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def site(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running service on the sample shelf."""
+    folder = shutil.copytree(sample_data, tmp_path_factory.mktemp("browser") / "data")
+    with Shiori(Settings(data_dir=folder)) as product, served(product) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def writer() -> Iterator[Scribe]:
+    """A language model whose pace the test sets."""
+    with scribe() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def written_site(
+    sample_data: Path, tmp_path_factory: pytest.TempPathFactory, writer: Scribe
+) -> Iterator[str]:
+    """The address of a service that has a language model."""
+    folder = shutil.copytree(sample_data, tmp_path_factory.mktemp("written") / "data")
+    settings = Settings(data_dir=folder, llm_url=writer.url, llm_timeout=20)
+    with Shiori(settings) as product, served(product) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +100,9 @@ def page(context: BrowserContext, site: str) -> Iterator[Page]:
         "console",
         lambda message: (
             complaints.append(message.text)
-            if message.type == "error" and "Failed to load resource" not in message.text
+            if message.type == "error"
+            and "ERR_" not in message.text
+            and "status of" not in message.text
             else None
         ),
     )

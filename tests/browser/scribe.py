@@ -45,8 +45,12 @@ class Scribe:
 
     def write(self, prompt: str) -> Iterator[str]:
         """Pieces of the answer: the first long sentence of each passage, word for word."""
+        found = _sentences(prompt, self.sentences)
+        if not found:  # asked what it can do, not asked a question
+            yield "{}"
+            return
         yield '{"sentences": ['
-        for number, (id_, text) in enumerate(_sentences(prompt, self.sentences)):
+        for number, (id_, text) in enumerate(found):
             if number >= self._free:
                 while not self.go.wait(0.05):
                     yield " "

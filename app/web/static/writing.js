@@ -32,6 +32,7 @@ function write(section) {
     source.close();
     const whole = parsed(JSON.parse(event.data));
     const written = whole.querySelector(".blocks") !== null;
+    leaveOutTwice(whole, section);
     place.replaceChildren(whole);
     say(written ? `まとめを書き終えました。${place.querySelectorAll(".blocks > li").length}文です。` : place.textContent.trim());
   });
@@ -60,9 +61,16 @@ function write(section) {
     });
     notice.append(why, " ", again);
     place.querySelector(".writing").replaceWith(notice);
-    if (!count) sentences.remove();
+    if (!count) sentences.parentElement.remove();
     again.focus({ preventScroll: true });
   }
+}
+
+// What the page says already is not said again.
+function leaveOutTwice(whole, section) {
+  const said = [...document.querySelectorAll(".column > .notice")].map((notice) => notice.textContent);
+  for (const notice of whole.querySelectorAll(".notice")) if (said.includes(notice.textContent)) notice.remove();
+  if (whole.querySelector(".differing")) section.querySelector(".differing")?.remove();
 }
 
 function parsed(html) {
