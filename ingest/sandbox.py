@@ -38,16 +38,18 @@ class Limits:
 
     `memory`, `ocr_memory` (allowed once a picture has to be read) and `output` are
     bytes, times are seconds. `stall` is how long the child
-    may be silent, that is, the longest one page may take.
+    may be silent, that is, the longest one page may take. `second_ocr` allows asking
+    another OCR program about doubtful pages.
     """
 
     memory: int = 2 << 30
     ocr_memory: int = 4 << 30
     cpu: int = 7200
     wall: int = 7200
-    stall: int = 120
+    stall: int = 240
     pages: int = 10_000
     output: int = 512 << 20
+    second_ocr: bool = True
 
 
 DEFAULT_LIMITS = Limits()
@@ -60,6 +62,7 @@ def limits_of(settings: Settings) -> Limits:
         cpu=settings.reader_seconds,
         wall=settings.reader_seconds,
         pages=settings.reader_pages,
+        second_ocr=settings.second_ocr,
     )
 
 
@@ -305,8 +308,10 @@ def _child() -> None:
         answers.write(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         answers.flush()
 
-    from ingest.readers import read
+    from ingest.readers import read, second
 
+    if not request["second_ocr"]:
+        second.forbid()
     try:
         document = read(
             Path(request["path"]),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.book import Document
 from ingest.layout import Arrangement, Glyph, arrange, is_wide
+from ingest.readers import second
 from ingest.readers.faults import broken, empty, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages
 from ingest.readers.strokes import Word, repaired
@@ -111,7 +113,20 @@ def _frames(path: Path) -> Iterator[tuple[int, int, Image, float]]:
 
 
 def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
-    """Read one page's picture (RGB, height × width × 3)."""
+    """Read one page's picture (RGB, height × width × 3); one that lies on its side is set upright."""
+    import numpy as np
+
+    found = _recognised(image, index, dpi)
+    if found.confidence is not None and found.confidence < NOT_EVIDENCE:
+        for turns in (1, 3, 2):
+            turned = np.ascontiguousarray(np.rot90(image, turns))
+            other = _recognised(turned, index, dpi)
+            if other.confidence is not None and other.confidence >= NOT_EVIDENCE:
+                return replace(other, turn=turns)
+    return found
+
+
+def _recognised(image: Image, index: int, dpi: float) -> PageDraft:
     height, width = image.shape[:2]
     readings = read_lines(image)
     arrangement = order(readings, 72 / dpi)
@@ -124,6 +139,8 @@ def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
             warnings.append(f"文字認識が不確かで根拠に使えません({confidence:.2f})")
         elif confidence < REVIEW:
             warnings.append(f"文字認識の確認が必要です({confidence:.2f})")
+        if confidence < REVIEW:
+            warnings += _compared(image, arrangement, dpi)
     return PageDraft(
         index,
         arrangement.rows,
@@ -134,6 +151,16 @@ def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
         confidence=None if confidence is None else round(confidence, 3),
         warnings=tuple(warnings),
     )
+
+
+def _compared(image: Image, arrangement: Arrangement, dpi: float) -> list[str]:
+    """How far another program agrees with a doubtful reading; nothing where there is none."""
+    other = second.opinion(image, vertical=arrangement.vertical, dpi=dpi)
+    if other is None:
+        return []
+    ours = "".join("".join(row.text.split()) for row in arrangement.rows)
+    alike = SequenceMatcher(None, ours, other, autojunk=False).ratio()
+    return [f"別の文字認識(Tesseract)の読みとの一致({alike:.0%})"]
 
 
 def read_lines(image: Image) -> list[Reading]:

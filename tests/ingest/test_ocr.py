@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pytest
 
 from app.core.errors import UnreadableFile
-from ingest.readers import ocr
+from ingest.readers import ocr, second
 from ingest.readers.ocr import Reading, order
-from ingest.sandbox import read_book
+from ingest.sandbox import DEFAULT_LIMITS, read_book
 
 needs_ocr = pytest.mark.skipif(
     not ocr.available(), reason="the optional extra ocr is not installed"
@@ -66,10 +67,23 @@ def test_picture_of_vertical_text_keeps_its_punctuation(typeset: Path, tmp_path:
 
 
 @needs_ocr
+def test_a_picture_lying_on_its_side_is_read_upright(real_pdfs: Path, tmp_path: Path):
+    pdf = pdfium.PdfDocument(real_pdfs / "s05_image_horizontal_text.pdf")
+    picture = pdf[0].render(scale=1.5).to_pil()
+    pdf.close()
+    picture.rotate(90, expand=True).save(tmp_path / "横.png", dpi=(108, 108))
+    page = read_book(tmp_path / "横.png").pages[0]
+    assert page.lines[0].text.startswith("つれづれなるままに")
+    assert page.height > page.width
+    boxes = [line.box for line in page.lines if line.box is not None]
+    assert [box.x0 for box in boxes] == sorted(box.x0 for box in boxes)
+
+
+@needs_ocr
 def test_pdf_of_pictures_is_read(real_pdfs: Path):
     document = read_book(real_pdfs / "s05_image_horizontal_text.pdf")
     assert document.pages[0].lines[0].text.startswith("つれづれなるままに")
-    assert document.warnings == ("文字認識の確認が必要です: 1ページ",)
+    assert document.warnings[0] == "文字認識の確認が必要です: 1ページ"
 
 
 @needs_ocr
@@ -78,3 +92,33 @@ def test_broken_picture(tmp_path: Path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 200)
     with pytest.raises(UnreadableFile, match="画像として開けません"):
         read_book(path)
+
+
+needs_tesseract = pytest.mark.skipif(
+    not {"jpn", "jpn_vert"} <= second.languages(),
+    reason="Tesseract with the languages jpn and jpn_vert is not installed",
+)
+
+
+@needs_ocr
+@needs_tesseract
+def test_a_second_program_is_asked_about_doubtful_pages(real_pdfs: Path):
+    path = real_pdfs / "s05_image_horizontal_text.pdf"
+    warnings = read_book(path).pages[0].warnings
+    assert any(warning.startswith("別の文字認識(Tesseract)の読みとの一致") for warning in warnings)
+    alone = read_book(path, limits=replace(DEFAULT_LIMITS, second_ocr=False)).pages[0]
+    assert len(alone.warnings) == len(warnings) - 1
+
+
+@needs_tesseract
+def test_the_second_program_reads_both_directions(typeset: Path):
+    for name, vertical, crop, expected in (
+        ("lo_h2.pdf", False, (60, 500, 300, 80), "出生"),
+        ("lo_v1.pdf", True, (300, 80, 60, 80), "出生"),
+    ):
+        pdf = pdfium.PdfDocument(typeset / name)
+        image = pdf[1].render(scale=ocr.DPI / 72, crop=crop, rev_byteorder=True).to_numpy()
+        found = second.opinion(image[:, :, :3].copy(), vertical=vertical, dpi=ocr.DPI)
+        pdf.close()
+        assert found is not None
+        assert expected in found
