@@ -13,9 +13,9 @@ from functools import lru_cache
 from itertools import product
 
 from app.answer.answer import Block, Differing, Quote
-from app.answer.facts import Facts, facts, level, opposites
+from app.answer.facts import Facts, facts, opposites
 from app.core.book import Book, Citation, Hit
-from app.core.japanese import bigrams, sentences, tokens
+from app.core.japanese import KANJI_NUMERALS, bigrams, sentences, tokens
 
 # Shares of the shorter and of the longer sentence's character pairs (numbers left out), and of
 # the shorter one's nouns, that the other holds. At these values none of the answers to the 100
@@ -26,7 +26,7 @@ _MOST = 2
 
 _UNITS_OF_PLACE = {"", "条", "項", "号", "章", "節", "編", "款", "頁", "ページ"}
 _TIME = {"日", "週", "か月", "か年", "年"}
-_DIGITS = re.compile("[0-9]+")
+_NUMERALS = re.compile(f"[0-9０-９{KANJI_NUMERALS}]+")
 
 
 def differing(blocks: Sequence[Block], hits: Sequence[Hit]) -> tuple[Differing, ...]:
@@ -69,9 +69,12 @@ def differ(one: str, other: str) -> bool:
 
 
 def _on_one_matter(one: str, other: str) -> bool:
-    shorter, longer = sorted((_grams(one), _grams(other)), key=len)
-    shared = len(shorter & longer)
-    if shared < _OF_SHORTER * len(shorter) or shared < _OF_LONGER * len(longer) or not shared:
+    ours, theirs = _grams(one), _grams(other)
+    shorter, longer = min(len(ours), len(theirs)), max(len(ours), len(theirs))
+    if not shorter or shorter < _OF_LONGER * longer:
+        return False
+    shared = len(ours & theirs)
+    if shared < _OF_SHORTER * shorter or shared < _OF_LONGER * longer:
         return False
     fewer, more = sorted((_nouns(one), _nouns(other)), key=len)
     return len(fewer & more) >= _OF_NOUNS * len(fewer)
@@ -129,12 +132,12 @@ def _within(part: Citation, whole: Citation) -> bool:
 
 @lru_cache(maxsize=8192)
 def _grams(text: str) -> frozenset[str]:
-    return frozenset(bigrams(_DIGITS.sub("", level(text))))
+    return frozenset(bigrams(_NUMERALS.sub("", text)))
 
 
 @lru_cache(maxsize=8192)
 def _nouns(text: str) -> frozenset[str]:
-    plain = _DIGITS.sub("", level(text))
+    plain = _NUMERALS.sub("", text)
     return frozenset(token.norm for token in tokens(plain) if token.pos == "名詞")
 
 
