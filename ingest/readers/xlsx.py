@@ -21,8 +21,10 @@ def read_xlsx(path: Path) -> Document:
     """Cells as last calculated, hidden sheets left out. Raises UnreadableFile and NoText."""
     open_zip(path).close()
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        pages, hidden = _pages(book)
+        # Given the name openpyxl would go by it; what is in the file has been looked at already.
+        with path.open("rb") as file:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            pages, hidden = _pages(book)
     except (
         InvalidFileException,
         zipfile.BadZipFile,
