@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli_answers import answers, verify
-from app.cli_read import reading
+from app.cli_read import cutting, reading
 from app.core.errors import BadRequest
 from app.terminal import DataDirOption, err, load_settings, out, stages
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 eval_cli = typer.Typer(help="検索の質を測ります。", no_args_is_help=True)
 eval_cli.command()(reading)
+eval_cli.command()(cutting)
 eval_cli.command()(answers)
 eval_cli.command()(verify)
 

@@ -155,10 +155,7 @@ def reading(
             field=str(folder),
         )
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        found = json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2)
-        json_file.write_text(found + "\n", encoding="utf-8")
-        err.print(f"{json_file} に書きました。")
+        _write_json(json_file, [asdict(row) for row in rows])
     else:
         _print_reading([row for row in rows if not row.error], by_kind(rows))
     for row in rows:
@@ -166,6 +163,34 @@ def reading(
             err.print(f"読めません: {row.error}", style="red", soft_wrap=True)
     if any(row.error and row.known == "truth" for row in rows):
         raise typer.Exit(1)
+
+
+def cutting(
+    folder: Annotated[Path, typer.Argument(help="評価データ (corpus.jsonl など) のフォルダー")],
+    books: Annotated[Path, typer.Argument(help="その文書を含む本のフォルダー")],
+    data_dir: DataDirOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")] = None,
+) -> None:
+    """本を一律の長さで切ったときと、章・条・項に沿って切ったときの検索の質を比べます。"""
+    from app.cutting import compare
+    from eval.datasets import load_dataset
+
+    settings = load_settings(data_dir)
+    with stages() as stage:
+        rows = compare(load_dataset(folder), books, settings, stage)
+    if json_file is not None:
+        _write_json(json_file, [asdict(row) for row in rows])
+        return
+    table = Table("切り方", "パッセージ", "nDCG@10", "recall@100")
+    for row in rows:
+        table.add_row(row.way, f"{row.passages:,}", f"{row.ndcg:.4f}", f"{row.recall:.4f}")
+    out.print(table)
+
+
+def _write_json(file: Path, value: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    err.print(f"{file} に書きました。")
 
 
 def _print_reading(rows: Sequence[ReadingRow], kinds: Sequence[KindRow]) -> None:
