@@ -26,7 +26,9 @@ _MOST = 2
 
 _UNITS_OF_PLACE = {"", "条", "項", "号", "章", "節", "編", "款", "頁", "ページ"}
 _TIME = {"日", "週", "か月", "か年", "年"}
-_NUMERALS = re.compile(f"[0-9０-９{KANJI_NUMERALS}]+")
+_COUNT = re.compile(
+    f"[0-9０-９{KANJI_NUMERALS}]+(?:[かカヵ箇ヶケ]月|[かカヵ箇ヶケ]年|[年月日週円人名歳才通枚件回])?間?"
+)
 
 
 def differing(blocks: Sequence[Block], hits: Sequence[Hit]) -> tuple[Differing, ...]:
@@ -132,12 +134,12 @@ def _within(part: Citation, whole: Citation) -> bool:
 
 @lru_cache(maxsize=8192)
 def _grams(text: str) -> frozenset[str]:
-    return frozenset(bigrams(_NUMERALS.sub("", text)))
+    return frozenset(bigrams(_COUNT.sub("", text)))
 
 
 @lru_cache(maxsize=8192)
 def _nouns(text: str) -> frozenset[str]:
-    plain = _NUMERALS.sub("", text)
+    plain = _COUNT.sub("", text)
     return frozenset(token.norm for token in tokens(plain) if token.pos == "名詞")
 
 
