@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ class SiteTable(Generic[T]):
     path: Path
     columns: Mapping[str, str]
     load: Callable[[Path], T] = field(repr=False)
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def text(self) -> str:
         """The file's text; empty where there is none yet."""
@@ -95,7 +97,12 @@ class SiteTable(Generic[T]):
 
     @contextlib.contextmanager
     def _written(self, rows: Sequence[Row]) -> Iterator[tuple[Path, T]]:
-        """The rows as a file beside the saved one, and what it loads to."""
+        """The rows as a file beside the saved one, and what it loads to; one at a time."""
+        with self._writing, self._candidate(rows) as written:
+            yield written
+
+    @contextlib.contextmanager
+    def _candidate(self, rows: Sequence[Row]) -> Iterator[tuple[Path, T]]:
         if len(rows) > MAX_ROWS:
             raise BadRequest(
                 f"行が {len(rows):,} あります。{MAX_ROWS:,}行まで保存できます。",
