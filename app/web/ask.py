@@ -377,6 +377,7 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
     shown = hits[: max(ask.shown, last)]
     listed = Listed(hits, len(shown))
     unknown = _unknown(product, answered)
+    expansions = _expansions(answered)
     sought = marks.wanted(result.question)
     return {
         "answered": answered,
@@ -387,7 +388,8 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
         "more": min(len(hits), len(shown) + SHOWN) if len(hits) > len(shown) else 0,
         "facets": _facets(product, ask, answered),
         "acts": _acts(product, ask, answered),
-        "expansions": _expansions(answered),
+        "expansions": expansions,
+        "governing": _governing(expansions),
         "mentions": _mentions(answered),
         "unknown": unknown,
         "spellings": _spellings(product, answered, unknown),
@@ -407,6 +409,12 @@ def _expansions(answered: Answered) -> list[tuple[str, list[str], list[str]]]:
         adds.update(dict.fromkeys(item.adds))
         articles.update(dict.fromkeys(item.articles))
     return [(term, list(adds), list(articles)) for term, (adds, articles) in merged.items()]
+
+
+def _governing(expansions: Iterable[tuple[str, list[str], list[str]]]) -> list[str]:
+    """The articles that the glossary names for the question, those named most often first."""
+    named = Counter(article for _, _, articles in expansions for article in articles)
+    return [article for article, _ in named.most_common(_REFERENCES)]
 
 
 def _mentions(answered: Answered) -> list[str]:
