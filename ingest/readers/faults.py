@@ -24,7 +24,7 @@ def locked(path: Path, password: str | None) -> UnreadableFile:
     cause = "のパスワードが違います" if password else "はパスワードで保護されています"
     return UnreadableFile(
         f"{path.name}{cause}。",
-        hint="パスワードを指定して登録し直すか、保護を外したファイルを用意してください。",
+        hint="保護を外して保存したファイルを登録してください。shiori read --password で中身を確かめられます。",
         field=path.name,
     )
 
