@@ -57,3 +57,22 @@ def test_a_set_is_asked_and_measured(folder: Path, tmp_path: Path) -> None:
     assert {row.kind for row in report.perturbed} >= {"unchanged", "number"}
     assert report.first_passage_ms[0] > 0
     assert json.dumps(report.as_json())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_models_answers_are_measured_with_what_did_not_stand(
+    folder: Path, tmp_path: Path
+) -> None:
+    report = measure(
+        load_dataset(folder),
+        Settings(data_dir=tmp_path / "site", llm_factory="tests.contract.parrot:Parrot"),
+        sentences=5,
+        indexing=lambda done, total: None,
+        asking=lambda done, total: None,
+    )
+    assert report.model == "parrot"
+    assert report.citations.precision == 1.0
+    assert report.citations.dropped == 0.5
+    assert report.answers is not None
+    assert report.answers.in_any == 1.0
+    assert (report.retrieved, report.of_retrieved) == (1.0, 1.0)
