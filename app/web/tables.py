@@ -22,7 +22,7 @@ from app.core.glossary import Expansion, Glossary, cells_of, read_table
 from app.core.japanese import fold
 from app.core.lawchanges import LawChanges
 from app.core.tables import Row, SiteTable
-from app.search.pipeline import Searcher
+from app.search.pipeline import Filters, Searcher
 from app.web.admin import Admission, Managed
 from app.web.view import View
 
@@ -62,9 +62,13 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A question before and after: what the glossary adds, and the first hits."""
+    """A question before and after: what the glossary adds, and the first hits.
+
+    `older` is whether only books that state the law of before a change were asked.
+    """
 
     question: str
+    older: bool
     expansions_before: tuple[Expansion, ...]
     expansions_after: tuple[Expansion, ...]
     before: list[Compared]
@@ -357,7 +361,11 @@ def trials(
         if isinstance(made, Glossary)
         else product.searcher_with(weights, product.glossary, made)
     )
-    return [trial(product.searcher, after, asked) for asked in questions]
+    # A change is seen in the books it makes old; they may be far down among all the others.
+    narrow = name == "law-changes" and not question
+    older = older_books(product, changed) if narrow else []
+    filters = Filters(books=tuple(book.id for book in older))
+    return [trial(product.searcher, after, asked, filters) for asked in questions]
 
 
 def suggested(name: Name, changed: Changed) -> list[str]:
@@ -369,12 +377,13 @@ def suggested(name: Name, changed: Changed) -> list[str]:
     return []
 
 
-def trial(searcher: Searcher, changed: Searcher, question: str) -> Trial:
+def trial(searcher: Searcher, changed: Searcher, question: str, filters: Filters) -> Trial:
     """One question asked of two searchers."""
-    old = searcher.search(question, SHOWN_HITS)
-    new = changed.search(question, SHOWN_HITS)
+    old = searcher.search(question, SHOWN_HITS, filters)
+    new = changed.search(question, SHOWN_HITS, filters)
     return Trial(
         question=question,
+        older=bool(filters.books),
         expansions_before=old.expansions,
         expansions_after=new.expansions,
         before=_beside(old.hits, new.hits),
@@ -403,5 +412,5 @@ def past_changed(product: Managed, made: Glossary) -> list[str]:
 
 def older_books(product: Managed, changed: Changed) -> list[Book]:
     """The books that state the law of before a change that is put in."""
-    first = max((row[0] for _, row in changed.put_in), default="")
-    return [book for book in product.ledger.books().values() if book.as_of and book.as_of < first]
+    latest = max((row[0] for _, row in changed.put_in), default="")
+    return [book for book in product.ledger.books().values() if book.as_of and book.as_of < latest]

@@ -135,6 +135,10 @@ def test_a_law_change_warns_from_the_next_question_on(client: TestClient, shelf:
         "summary": "試しに変わった。",
         "question": "離婚しても今の名字を使い続けたい",
     }
+    by_itself = html.fromstring(preview(client, row | {"question": ""}, "law-changes"))
+    assert "「民法767条」をこの改正より前の内容の本で調べたとき" in by_itself.text_content()
+    _, after = by_itself.xpath("//div[@class='trial-sides']/div")
+    assert "試しの改正" in after.text_content()
     shown = preview(client, row, "law-changes")
     page = html.fromstring(shown)
     before, after = page.xpath("//div[@class='trial-sides']/div")
