@@ -208,7 +208,7 @@ def _print_reading(rows: Sequence[ReadingRow], kinds: Sequence[KindRow]) -> None
         out.print(table)
     table = Table(
         *("本", "種類", "ページ", "文字誤り率 %", "頁番号の正解", "ページ/秒"),
-        *("pdfiumのみ 文字誤り率 %", "pdfiumのみ ページ/秒"),
+        *("pdfiumのみ 文字誤り率 %", "pdfiumのみ ページ/秒", "速さの比"),
         title="正解のある本",
     )
     for row in rows:
@@ -222,11 +222,13 @@ def _print_reading(rows: Sequence[ReadingRow], kinds: Sequence[KindRow]) -> None
                 f"{row.speed or 0:.1f}",
                 _percent(row.plain_rate),
                 "" if row.plain_speed is None else f"{row.plain_speed:.0f}",
+                _ratio(row),
             )
     if table.row_count:
         out.print(table)
     table = Table(
-        *("本", "種類", "ページ", "読んだ文字", "確信度", "NDL OCRとの違い %", "注意"),
+        *("本", "種類", "ページ", "読んだ文字", "確信度", "NDL OCRとの違い %"),
+        *("ページ/秒", "pdfiumとの速さの比", "注意"),
         title="正解のない本",
     )
     for row in rows:
@@ -238,10 +240,17 @@ def _print_reading(rows: Sequence[ReadingRow], kinds: Sequence[KindRow]) -> None
                 f"{row.characters:,}",
                 "" if row.confidence is None else f"{row.confidence:.2f}",
                 _percent(row.rate),
+                f"{row.speed or 0:.1f}",
+                _ratio(row),
                 "、".join(row.warnings),
             )
     if table.row_count:
         out.print(table)
+
+
+def _ratio(row: ReadingRow) -> str:
+    """Our pages a second as a share of what the bare extractor does."""
+    return f"{row.speed / row.plain_speed:.3f}" if row.speed and row.plain_speed else ""
 
 
 def _percent(share: float | None) -> str:
