@@ -308,8 +308,11 @@ class Shiori:
         return summary
 
     def remove(self, book_id: str) -> Book:
-        """Takes a book off the shelf; raises NotFound."""
-        return self.shelf.remove(book_id)
+        """Deletes a book, with its file; raises NotFound."""
+        book = self.shelf.remove(book_id)
+        name = f"{book.title} {book.edition}".strip()
+        self.ledger.note_deed("コマンド", "本を消す", f"{name}（{book.id}）")
+        return book
 
     def health(self) -> dict[str, Any]:
         """What the service is and can do now."""

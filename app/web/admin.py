@@ -6,7 +6,8 @@ import hmac
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote
 
@@ -75,6 +76,18 @@ class Managed(Product, Protocol):
 
     def use_tables(self, *, words: Glossary | None, changes: LawChanges | None) -> None:
         """Answers by another glossary, or other law changes, from the next question on."""
+        ...
+
+    def supplement(
+        self,
+        book_id: str,
+        files: Sequence[Path],
+        *,
+        remove: Sequence[str],
+        as_of: str,
+        on_event: Callable[[Any], None],
+    ) -> Any:
+        """Exchanges pages of a loose-leaf book; its next edition stands beside it."""
         ...
 
     def reread(self, book_id: str, *, on_event: Callable[[Any], None]) -> Book:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -109,6 +111,7 @@ def router(product: Managed, view: View, admission: Admission) -> APIRouter:
             others=[other for other in books.values() if other.id != book_id],
             stated=ledger.stated_editions().get(book_id, _AUTOMATIC),
             shelves=shelves_of(books.values()),
+            is_pdf=book.source_file.lower().endswith(".pdf"),
             admitted=admission.admits(request),
         )
 
@@ -147,37 +150,62 @@ def router(product: Managed, view: View, admission: Admission) -> APIRouter:
 
     @routes.post("/library/upload")
     async def upload(request: Request) -> Response:
+        async with kept(request) as (paths, form):
+            if all(path.suffix == ".toml" for path in paths):
+                raise BadRequest(
+                    "本のファイルが選ばれていません。",
+                    hint="登録する本のファイルを選んでください。",
+                )
+            name = form.get("shelf", "").strip()[:MAX_FIELD]
+            uploads.start(paths, name)
+        await run_in_threadpool(admission.note, request, "登録", listed(paths), name)
+        return RedirectResponse("/library#adding", 303)
+
+    @routes.post("/library/{book_id}/supplement")
+    async def supplement(request: Request, book_id: str) -> Response:
+        book = await run_in_threadpool(ledger.book, book_id)
+        async with kept(request) as (paths, form):
+            if not paths:
+                raise BadRequest(
+                    "追録のファイルが選ばれていません。", hint="追録のPDFを選んでください。"
+                )
+            as_of = form.get("as_of", "").strip()
+            if as_of and not is_date(as_of):
+                raise BadRequest(
+                    f"内容現在日の日付「{as_of}」を読めません。",
+                    hint="2026-04-01、2026-04、2026 のどれかの形で書いてください。",
+                    field="as_of",
+                )
+            labels = re.split(r"[\s、,，]+", form.get("remove", ""))
+            uploads.supplement(book, paths, [label for label in labels if label], as_of)
+        await run_in_threadpool(admission.note, request, "追録を加える", named(book), listed(paths))
+        return RedirectResponse("/library#adding", 303)
+
+    @asynccontextmanager
+    async def kept(request: Request) -> AsyncIterator[tuple[list[Path], dict[str, str]]]:
+        """The uploaded files of a form and its other fields, for a run that is claimed.
+
+        Where the run is not started, the files go and others may claim it.
+        """
         # Whoever may not add books must not fill the disk either: nothing is read before this.
         admission.check(request)
         check_length(request, most)
         uploads.begin()
-        started = False
-        paths = []
+        paths: list[Path] = []
         try:
             async with request.form(max_files=1000) as form:
-                files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
-                files = [file for file in files if file.filename]
-                if all(str(file.filename).endswith(".toml") for file in files):
-                    raise BadRequest(
-                        "本のファイルが選ばれていません。",
-                        hint="登録する本のファイルを選んでください。",
-                    )
-                name = str(form.get("shelf", "")).strip()[:MAX_FIELD]
-                for file in files:
-                    paths.append(
-                        await run_in_threadpool(uploads.save, file.filename or "", file.file, most)
-                    )
-            uploads.start(paths, name)
-            started = True
-        finally:
-            if not started:
-                for path in paths:
-                    path.unlink(missing_ok=True)
-                uploads.give_up()
-        await run_in_threadpool(
-            admission.note, request, "登録", "、".join(path.name for path in paths)[:1000], name
-        )
-        return RedirectResponse("/library#adding", 303)
+                fields = {name: value for name, value in form.items() if isinstance(value, str)}
+                for file in form.getlist("files"):
+                    if isinstance(file, UploadFile) and file.filename:
+                        paths.append(
+                            await run_in_threadpool(uploads.save, file.filename, file.file, most)
+                        )
+            yield paths, fields
+        except BaseException:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            uploads.give_up()
+            raise
 
     @routes.get("/library/{book_id}")
     def book(request: Request, book_id: str, part: Annotated[int, Query()] = 1) -> Response:
@@ -360,6 +388,11 @@ def changes(before: Book, after: Book) -> str:
     return "、".join(
         f"{label}: {old or '（空）'} → {new or '（空）'}" for label, old, new in pairs if old != new
     )
+
+
+def listed(paths: Sequence[Path]) -> str:
+    """Files as the record of deeds names them."""
+    return "、".join(path.name for path in paths)[:1000]
 
 
 def named(book: Book) -> str:

@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -113,6 +113,12 @@ class Uploads:
         """Keeps an uploaded file until it is read; raises BadRequest for its name or size."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / safe_name(name)
+        if path.exists():
+            raise BadRequest(
+                f"{path.name} という名前のファイルが二つあります。",
+                hint="名前を変えるか、別々に登録してください。",
+                field="files",
+            )
         partial = path.with_name(path.name + ".partial")
         size = 0
         try:
@@ -146,6 +152,23 @@ class Uploads:
             self._product.reread(book.id, on_event=self._on_event)
 
         threading.Thread(target=self._run, args=(work, ()), daemon=True).start()
+
+    def supplement(
+        self, book: Book, paths: Sequence[Path], remove: Sequence[str], as_of: str
+    ) -> None:
+        """Puts the pages of a claimed run's files into a loose-leaf book, in the background."""
+        name = "、".join(path.name for path in paths)
+        self._files = {name: Progress(f"{book.title} ← {name}")}
+
+        def on_event(event: Any) -> None:
+            self._on_event(replace(event, source=name))
+
+        def work() -> None:
+            self._product.supplement(book.id, paths, remove=remove, as_of=as_of, on_event=on_event)
+            # One that was there already is told by no event.
+            self._files[name].state = "added"
+
+        threading.Thread(target=self._run, args=(work, paths), daemon=True).start()
 
     def _run(self, work: Callable[[], object], paths: Sequence[Path]) -> None:
         reason = "途中で止まりました。もう一度登録してください。"

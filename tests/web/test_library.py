@@ -15,6 +15,7 @@ from app.core.errors import BadRequest
 from app.core.settings import Settings
 from app.main import Shiori, application
 from app.web.uploads import safe_name
+from tests.ingest.test_supplement import third_supplement, write_book
 
 TEXT = "第1章　試験\n\n第1条　空き地の届出は、区長にする。\n".encode()
 
@@ -189,3 +190,77 @@ def test_nothing_is_left_where_the_upload_fails(shelf: Shiori) -> None:
     folder = shelf.datadir.path / "uploads"
     assert not list(folder.iterdir())
     shutil.rmtree(folder)
+
+
+def test_two_files_of_one_name_are_refused(shelf: Shiori) -> None:
+    client = local(shelf)
+    sent = client.post(
+        "/library/upload", files=[("files", ("a.md", TEXT)), ("files", ("a.md", TEXT))]
+    )
+    assert sent.status_code == 422
+    assert "二つあります" in sent.text
+    assert not list((shelf.datadir.path / "uploads").iterdir())
+
+
+def test_a_supplement_makes_the_next_edition(shelf: Shiori, tmp_path: Path) -> None:
+    client = local(shelf)
+    book = write_book(tmp_path / "加除式.pdf")
+    client.post("/library/upload", files=[("files", (book.name, book.read_bytes()))])
+    assert [file["state"] for file in wait(client)] == ["added"]
+    old = next(one for one in shelf.ledger.books().values() if one.source_file.endswith(book.name))
+    pages = third_supplement(tmp_path / "追録3.pdf")
+    sent = {"files": (pages.name, pages.read_bytes())}
+    address = f"/library/{old.id}/supplement"
+    assert client.post(address, files=sent, data={"as_of": "去年"}).status_code == 422
+    assert client.post(address, files=sent).status_code == 200
+    assert [file["state"] for file in wait(client)] == ["added"]
+    new = shelf.ledger.book(shelf.ledger.book(old.id).superseded_by)
+    assert new.edition == "追録第3号"
+    assert "これより前の版" in client.get(f"/library/{new.id}").text
+    assert client.get(f"/library/{old.id}").text.count("追録を加える") == 0
+
+    client.post(address, files=sent)
+    assert [file["state"] for file in wait(client)] == ["added"], "it was there already"
+    other = {"files": ("追録4.pdf", b"%PDF-nothing")}
+    client.post(address, files=other)
+    (failed,) = wait(client)
+    assert failed["state"] == "failed"
+    assert "後の版" in str(failed["reason"])
+    assert shelf.ledger.deeds()[0].action == "追録を加える"
+
+
+def test_a_book_is_read_again_on_the_desk(shelf: Shiori) -> None:
+    client = local(shelf)
+    book = next(book for book in shelf.ledger.books().values() if book.source_file.endswith("epub"))
+    before = shelf.ledger.live_generations()[book.id]
+    assert client.post(f"/library/{book.id}/reread").status_code == 200
+    assert [file["state"] for file in wait(client)] == ["added"]
+    assert shelf.ledger.live_generations()[book.id] > before
+    assert shelf.ledger.book(book.id) == book
+
+
+def test_which_edition_supersedes_which_is_stated_by_hand(shelf: Shiori) -> None:
+    client = local(shelf)
+    first, second, *_ = shelf.ledger.books()
+    client.post(f"/library/{first}/editions", data={"superseded_by": second})
+    assert shelf.ledger.book(first).superseded_by == second
+    page = html.fromstring(client.get(f"/library/{first}").text)
+    chosen = page.xpath("//select[@id='superseded_by']/option[@selected]/@value")
+    assert chosen == [second]
+    circle = client.post(f"/library/{second}/editions", data={"superseded_by": first})
+    assert circle.status_code == 422
+    client.post(f"/library/{first}/editions", data={"superseded_by": "auto"})
+    assert shelf.ledger.book(first).superseded_by == ""
+
+
+def test_a_bad_description_is_told_beside_what_was_typed(shelf: Shiori) -> None:
+    client = local(shelf)
+    book_id = next(iter(shelf.ledger.books()))
+    fields = {"title": "手引", "published": "2026-13", "isbn": "", "authors": "編集委員会"}
+    page = html.fromstring(client.post(f"/library/{book_id}/describe", data=fields).text)
+    assert "2026-13" in page.xpath("string(//*[@role='alert'])")
+    assert page.xpath("//input[@aria-invalid]/@name") == ["published"]
+    assert page.xpath("//input[@name='authors']/@value") == ["編集委員会"]
+    short = client.post(f"/library/{book_id}/describe", data={"title": "手引", "isbn": "123"})
+    assert short.status_code == 422
+    assert shelf.ledger.book(book_id).title != "手引"
