@@ -59,6 +59,8 @@ _UNIT = (
 _DATE = re.compile(
     rf"(?:(?P<era>明治|大正|昭和|平成|令和) ?(?P<year>元|{NUMBER})|(?<![0-9])(?P<western>[12][0-9]{{3}})"
     r"|(?P<kanji>[一二][〇一二三四五六七八九]{3})) ?年"
+    # 1951年(昭和26年)10月4日 is one date.
+    r"(?:\((?:明治|大正|昭和|平成|令和|[12])[^()年]{1,5}年\))?"
     rf"(?: ?(?P<month>{NUMBER}) ?月(?: ?(?P<day>{NUMBER}) ?日)?)?"
 )
 _MONTH_DAY = re.compile(rf"(?P<month>{NUMBER}) ?月 ?(?P<day>{NUMBER}) ?日")

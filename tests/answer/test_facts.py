@@ -48,6 +48,11 @@ def test_an_era_year_and_a_western_one_are_one_date() -> None:
     assert facts("令和6年4月1日").dates == facts("2024年4月1日").dates == ((2024, 4, 1),)
 
 
+@pytest.mark.parametrize("text", ["1951年（昭和26年）10月4日", "昭和二十六年（1951年）十月四日"])
+def test_a_year_written_both_ways_is_one_date(text: str) -> None:
+    assert facts(text).dates == ((1951, 10, 4),)
+
+
 def test_references_are_ids() -> None:
     assert facts("民七六七②による").ids == facts("民法第767条第2項による").ids
 
