@@ -11,13 +11,17 @@ from itertools import pairwise
 
 from app.core.book import Page
 from app.core.errors import BadRequest
+from app.core.japanese import parse_number
 from ingest.merge import Leaf
 from ingest.readers.pages import parse_label
 
 Key = tuple[int, ...]
 
-_PART = re.compile(r"\d+")
-_SHEET = re.compile(r"\d{1,4}(?:(?:の|[‐\-‑–])\d{1,3}){1,3}")
+_BETWEEN = re.compile(r"の|[‐\-‑–]")
+_SHEET = re.compile(
+    r"\d{1,4}(?:(?:の|[‐\-‑–])\d{1,3}){1,3}"
+    "|[〇一二三四五六七八九十百]{1,5}(?:の[〇一二三四五六七八九十百]{1,4}){1,3}"
+)
 _EDGE = 0.12  # share of the page's height in which a printed number stands
 _SHOWN = 10
 
@@ -57,7 +61,7 @@ def label_key(label: str) -> Key | None:
     """
     folded = unicodedata.normalize("NFKC", label).strip()
     if _SHEET.fullmatch(folded):
-        return (1, *(int(part) for part in _PART.findall(folded)))
+        return (1, *(parse_number(part) or 0 for part in _BETWEEN.split(folded)))
     parsed = parse_label(folded)
     if parsed is None:
         return None

@@ -21,7 +21,11 @@ from ingest.readers import order
 
 _EDGE = 0.2  # share of the page's height in which heads and numbers stand
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-_SHEET = re.compile(r"\d{1,4}(の\d{1,3}){1,3}$|\d{1,4}([‐\-‑–]\d{1,3})$")
+_KANJI_NUMBER = "[〇一二三四五六七八九十百]"
+_SHEET = re.compile(
+    r"\d{1,4}(の\d{1,3}){1,3}$|\d{1,4}([‐\-‑–]\d{1,3})$"
+    rf"|{_KANJI_NUMBER}{{1,5}}(の{_KANJI_NUMBER}{{1,4}}){{1,3}}$"
+)
 _NUMBER_DRESS = re.compile(
     r"^[\s\-‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
 )

@@ -23,6 +23,7 @@ def test_labels_stand_in_the_order_of_the_binder() -> None:
     assert None not in keys
     assert sorted(keys, key=lambda key: key or ()) == keys
     assert label_key("124‐2") == label_key("１２４の２") == (1, 124, 2)
+    assert label_key("百二十四の二") == label_key("一二四の二") == (1, 124, 2)
     assert label_key("表紙") is None
     assert label_key("") is None
 
