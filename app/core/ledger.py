@@ -172,6 +172,7 @@ CREATE TABLE deeds (
     subject TEXT NOT NULL,
     detail TEXT NOT NULL
 );
+CREATE INDEX pages_doubtful ON pages (generation) WHERE warnings != '[]' OR text = '';
 """
 
 # Notes lie in folders; one with an owner is seen in that browser only.
@@ -705,7 +706,7 @@ class Ledger:
         """How many pages of a generation its reader noted something about, or found no text on."""
         row = self._db.execute(
             "SELECT count(*) AS n FROM pages"
-            " WHERE generation = ? AND (warnings != '[]' OR length(text) = 0)",
+            " WHERE generation = ? AND (warnings != '[]' OR text = '')",
             (generation,),
         ).fetchone()
         return int(row["n"])
