@@ -702,14 +702,18 @@ class Ledger:
         ).fetchall()
         return {int(row["page_index"]): int(row["length"]) for row in rows}
 
-    def doubtful_pages(self, generation: int) -> int:
-        """How many pages of a generation its reader noted something about, or found no text on."""
-        row = self._db.execute(
-            "SELECT count(*) AS n FROM pages"
-            " WHERE generation = ? AND (warnings != '[]' OR text = '')",
-            (generation,),
-        ).fetchone()
-        return int(row["n"])
+    def doubtful_pages(self) -> dict[str, int]:
+        """How many pages of each book its reader noted something about, or found no text on.
+
+        Books without such a page are left out.
+        """
+        # Of all generations at once: asked of one, the planner would read its pages whole.
+        rows = self._db.execute(
+            "SELECT b.id, d.n FROM (SELECT generation, count(*) AS n FROM pages"
+            " WHERE warnings != '[]' OR text = '' GROUP BY generation) d"
+            " JOIN books b ON b.generation = d.generation"
+        ).fetchall()
+        return {str(row["id"]): int(row["n"]) for row in rows}
 
     def passages(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Passage]:
         """Passages by (generation, passage id); keys that no longer exist are left out."""

@@ -57,29 +57,12 @@ class BadPage:
     text: str
 
 
-class Doubtful:
-    """How many pages of each book want a look, counted once a generation."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._counts: dict[int, int] = {}
-
-    def counts(self) -> dict[str, int]:
-        """By book id."""
-        live = self._ledger.live_generations()
-        for generation in live.values():
-            if generation not in self._counts:
-                self._counts[generation] = self._ledger.doubtful_pages(generation)
-        return {book_id: self._counts[generation] for book_id, generation in live.items()}
-
-
 def router(product: Managed, view: View, admission: Admission) -> APIRouter:
     """The pages /library and /library/BOOK."""
     routes = APIRouter(include_in_schema=False)
     ledger = product.ledger
     shelf = product.shelf
     uploads = Uploads(product, product.datadir.path / "uploads")
-    doubtful = Doubtful(ledger)
     most = product.settings.upload_max_mb << 20
     guard = [Depends(admission.check)]
 
@@ -127,7 +110,7 @@ def router(product: Managed, view: View, admission: Admission) -> APIRouter:
             containing=containing.strip(),
             shelf=shelf,
             shelves=shelves_of(books),
-            doubtful=doubtful.counts() if admitted else {},
+            doubtful=ledger.doubtful_pages() if admitted else {},
             admitted=admitted,
             by_password=admission.by_password,
             most_mb=product.settings.upload_max_mb,
