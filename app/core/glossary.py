@@ -58,8 +58,11 @@ _PREFIX = 3
 _BEFORE = ("未", "非", "不", "無")
 _AFTER = ("症",)
 _NONE = "無い"
+_AMOUNT = re.compile(
+    r"満?[0-9一二三四五六七八九十百千万]+(?:年|[箇か]?月|週間?|日|歳|年齢|円|人|名|通|回|親等)(?:間|以[内上下]|未満)?"
+)
 # What the analyser leaves out and yet changes the matter: くれる, もらう, なる, ない.
-_LEFT_OUT = ("くれ", "もら", "な[るりっろれ]", "な[いくかけ]|ず|ぬ")
+_LEFT_OUT = ("くれ", "もら", "な[るりっろれ]", "(?:な[いくかけ]|ず|ぬ|ません)")
 
 
 class BadRow(SettingsError):
@@ -109,7 +112,7 @@ class _Phrase:
 
     The pattern `stems[i]` must occur in the text before form `i` (the last one: after
     the last form), where the analyser leaves out dependent verbs and negation
-    (認知し｜てくれない).
+    (認知し｜てくれない). A phrase without forms has one stem, which follows its spelling.
     The forms of what has several words are `levelled` by the rows `SAME`.
     """
 
@@ -160,7 +163,7 @@ class Glossary:
         for entry in self.entries:
             if entry.topic == SAME:
                 self._add_same(entry)
-        self._ids: dict[tuple[str, bool], int] = {}
+        self._ids: dict[tuple[str, tuple[str, ...], bool], int] = {}
         self._phrases: list[_Phrase] = []
         self._by_spelling: dict[str, list[int]] = {}
         self._by_rarest: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
@@ -168,13 +171,14 @@ class Glossary:
         self._index(list(self._read_rules()))
 
     def _read_rules(self) -> Iterator[_Rule]:
-        rows = Counter(term for entry in self.entries for term in entry.professional)
+        rows = Counter(_normal(term) for entry in self.entries for term in entry.professional)
         for entry in self.entries:
             for way in entry.everyday:
                 yield _Rule(self._numbers(way, entry.topic != SAME), entry, forward=True)
             for term in entry.professional:
-                # A term of several rows (届出, 許可) says nothing about any one of them.
-                if rows[term] == 1 and entry.topic != SAME:
+                # A term of several rows (届出, 許可) says nothing about any one of them,
+                # and neither does a bare period or age.
+                if rows[_normal(term)] == 1 and entry.topic != SAME and not _is_amount(term):
                     yield _Rule(self._numbers((term,)), entry, forward=False)
 
     def _index(self, rules: Sequence[_Rule]) -> None:
@@ -244,9 +248,11 @@ class Glossary:
                 continue
             for length in range(1, _PREFIX + 1):
                 for number in self._by_spelling.get(folded[start : start + length], ()):
-                    spelling = self._phrases[number].spelling
-                    end = start + len(spelling)
-                    if end not in inside and folded.startswith(spelling, start):
+                    phrase = self._phrases[number]
+                    end = start + len(phrase.spelling)
+                    if end in inside or not folded.startswith(phrase.spelling, start):
+                        continue
+                    if phrase.forms or _ending(phrase.stems[0]).match(folded, end):
                         yield number, _Match(start, end)
 
     def _formed(
@@ -272,7 +278,7 @@ class Glossary:
 
     def _number(self, text: str, level: bool) -> int:
         phrase = self._phrase(text, level)
-        key = (phrase.spelling, phrase.levelled)
+        key = (phrase.spelling, phrase.stems, phrase.levelled)
         if key not in self._ids:
             self._ids[key] = number = len(self._phrases)
             self._phrases.append(phrase)
@@ -283,7 +289,9 @@ class Glossary:
         folded = fold(text)
         words = tokens(folded)
         if not words:
-            return _Phrase(_KANJI_STEM.sub(r"\1", folded), (), (), False, frozenset())
+            spelling = _KANJI_STEM.sub(r"\1", folded)
+            ending = _left_out(folded.removeprefix(spelling))
+            return _Phrase(spelling, (), (ending,), False, frozenset())
         if level:
             words = self._levelled(words)
         stems = tuple(_stem(gap) for gap in _gaps(folded, words, range(len(words))))
@@ -470,6 +478,22 @@ def bad_row(path: Path, number: int, cause: str) -> BadRow:
     return error
 
 
+@cache
+def _normal(term: str) -> tuple[str, ...]:
+    """A term as what is compared: 届け出 and 届出 are one, 未成年 and 成年 are not."""
+    folded = fold(term)
+    words = tokens(folded)
+    return (
+        (*(word.norm for word in words), *_gaps(folded, words, range(len(words))))
+        if words
+        else (folded,)
+    )
+
+
+def _is_amount(term: str) -> bool:
+    return _AMOUNT.fullmatch(fold(term)) is not None
+
+
 def _gaps(folded: str, words: Sequence[Token], at: Sequence[int]) -> list[str]:
     """The texts before each of `words[at]` and the one after the last of them, up to the next word."""
     ends = [words[at[0] - 1].end if at[0] else 0, *(words[i].end for i in at)]
@@ -481,9 +505,21 @@ def _gaps(folded: str, words: Sequence[Token], at: Sequence[int]) -> list[str]:
 def _stem(gap: str) -> str:
     """A pattern for what of a gap carries meaning: a dependent verb or a negation, else empty."""
     kanji = _KANJI.search(gap)
-    if kanji:
-        return kanji[0]
-    return next((pattern for pattern in _LEFT_OUT if re.search(pattern, gap)), "")
+    if not kanji:
+        return _left_out(gap)
+    ending = _left_out(gap[kanji.end() :])
+    # 出さない is not 出す: the negation must follow the verb it belongs to.
+    return f"{kanji[0]}[ぁ-ゖ]*?{ending}" if ending else kanji[0]
+
+
+def _left_out(text: str) -> str:
+    return next((pattern for pattern in _LEFT_OUT if re.search(pattern, text)), "")
+
+
+@cache
+def _ending(pattern: str) -> re.Pattern[str]:
+    """What must follow the stem of a phrase without words: 出してもらう is more than 出."""
+    return re.compile(f"[ぁ-ゖ]*?{pattern}")
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import SettingsError
-from app.core.glossary import SHIPPED, Entry, Glossary, load
+from app.core.glossary import REVERSE, SHIPPED, Entry, Glossary, load
 from app.core.japanese import parse_number
 from app.core.references import Reference, find, law_name
 
@@ -293,3 +293,33 @@ def test_the_shipped_file_explains_itself() -> None:
     head = SHIPPED.read_text(encoding="utf-8").split("topic\teveryday")[0]
     for word in ("｜", "＋", "everyday", "professional", "articles", "!"):
         assert word in head
+
+
+@pytest.mark.parametrize(
+    ("question", "negated"),
+    [
+        ("届を出したい", False),
+        ("届を出す", False),
+        ("届を出さない", True),
+        ("届を出しません", True),
+        ("まだ届を出していなかった", True),
+    ],
+)
+def test_a_negated_verb_is_another_one(shipped: Glossary, question: str, negated: bool) -> None:
+    adds = {term for expansion in shipped.expand(question) for term in expansion.adds}
+    assert ("届出を怠つた者" in adds) == negated
+
+
+@pytest.mark.parametrize(
+    ("question", "found"), [("写しを出す", False), ("写しを出してもらう", True)]
+)
+def test_a_phrase_without_words_keeps_its_ending(
+    shipped: Glossary, question: str, found: bool
+) -> None:
+    adds = {term for expansion in shipped.expand(question) for term in expansion.adds}
+    assert ("交付の請求" in adds) == found
+
+
+def test_amounts_and_terms_of_several_rows_lead_to_no_row(shipped: Glossary) -> None:
+    found = shipped.expand("七年前の届け出と届出")
+    assert [e for e in found if e.weight == REVERSE] == []
