@@ -29,7 +29,7 @@ from app.web import hints, marks
 from app.web.books import page_of_quote
 from app.web.desk import reader_of
 from app.web.stream import MEDIA_TYPE, Kept, stream
-from app.web.view import Product, View, page_url
+from app.web.view import Product, View, check_same_site, page_url
 
 SHOWN = 10
 # Books are counted over this many of the best passages.
@@ -247,7 +247,7 @@ def router(product: Product, view: View) -> APIRouter:
         page["related"] = hints.related(ask.q, ledger, now.queries if now else ())
         return view.page(request, "ask.html", **page)
 
-    @routes.get("/answer")
+    @routes.get("/answer", dependencies=[Depends(check_same_site)])
     def answer(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
         cancelled = threading.Event()
         events = product.answerer.events(ask.q, COUNTED, ask.filters, cancelled)

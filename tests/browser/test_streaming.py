@@ -162,10 +162,12 @@ def test_a_service_that_is_restarted_meanwhile(
     with process(folder, port, writer.url) as service:
         page.goto(f"http://127.0.0.1:{port}/?q={QUESTION}")
         expect(page.get_by_role("log").locator("li")).to_have_count(1)
+        page.locator("#q").focus()
         service.kill()
         service.wait()
         told = page.locator(".written [role=alert]")
         expect(told).to_contain_text("途中で止まりました")
+        expect(page.locator("#q")).to_be_focused()
         # What was verified stays, and so does everything below; what needs the service says so.
         expect(page.get_by_role("log").locator("li")).to_have_count(1)
         page.locator(".passage a[data-open]").first.click()

@@ -112,3 +112,8 @@ def test_what_the_books_do_not_say_never_reaches_the_model(client: TestClient) -
 def test_a_bad_question_is_an_error_status(client: TestClient) -> None:
     assert client.get("/answer", params={"q": ""}).status_code == 422
     assert client.get("/answer", params={"q": "戸籍", "book": "nothing"}).status_code == 404
+
+
+def test_another_sites_page_cannot_set_the_model_to_work(client: TestClient) -> None:
+    elsewhere = {"sec-fetch-site": "cross-site"}
+    assert client.get("/answer", params={"q": QUESTION}, headers=elsewhere).status_code == 403

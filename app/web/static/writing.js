@@ -19,7 +19,8 @@ function write(section) {
   const status = place.querySelector("[data-status]");
   const source = new EventSource(section.dataset.writes);
   let count = 0;
-  const leave = () => source.close();
+  // A page that is come back to may be shown as it was left.
+  const leave = () => source.readyState === EventSource.CLOSED || stop();
   addEventListener("pagehide", leave, { once: true });
 
   source.addEventListener("status", (event) => (status.textContent = JSON.parse(event.data)));
@@ -41,10 +42,12 @@ function write(section) {
     source.close();
     end(typeof event.data === "string" ? JSON.parse(event.data) : SAID.lost);
   });
-  place.querySelector("[data-stop]").addEventListener("click", () => {
+  place.querySelector("[data-stop]").addEventListener("click", stop);
+
+  function stop() {
     source.close();
     end(SAID.stopped);
-  });
+  }
 
   // What was verified stays; the reader is told that there is no more, and may ask again.
   function end(why) {
@@ -60,9 +63,10 @@ function write(section) {
       write(section);
     });
     notice.append(why, " ", again);
+    const wasHere = place.contains(document.activeElement);
     place.querySelector(".writing").replaceWith(notice);
     if (!count) sentences.parentElement.remove();
-    again.focus({ preventScroll: true });
+    if (wasHere) again.focus({ preventScroll: true });
   }
 }
 
