@@ -358,7 +358,7 @@ class OpenAIServer:
             raise _broken(error) from error
 
     async def _asked(self) -> Ability:
-        listed = await self._json("GET", "/v1/models")
+        listed = await self._listed()
         names = [str(item["id"]) for item in listed.get("data", ())]
         model = self._model or (names[0] if names else "")
         if not model:
@@ -449,8 +449,11 @@ class OpenAIServer:
             counted = len(values["tokens"])
         return counted if isinstance(counted, int) and counted > 0 else None
 
-    async def _json(self, method: str, path: str) -> Any:
-        response = await self._http.request(method, f"{self._root}{path}")
+    async def _listed(self) -> Any:
+        """The server's models; where it lists none, the name in the settings is enough."""
+        response = await self._http.get(f"{self._root}/v1/models")
+        if self._model and response.status_code in (404, 405, 501):
+            return {}
         if response.is_error:
             raise _refused(response.status_code, response.content)
         return response.json()

@@ -102,6 +102,8 @@ class Verifier:
         claim = _MARK.sub("", claim.strip()).strip()
         if not claim or not evidence:
             return Verdict("dropped", ("根拠がありません。",))
+        if _QUESTION.search(claim):
+            return Verdict("dropped", ("質問は答えになりません。",))
         texts = [_place(passage) for passage in evidence]
         quotes = sorted(
             ((_nearest(claim, passage), passage) for passage in evidence),

@@ -130,6 +130,10 @@ def test_nothing_stands_without_evidence(verifier: Verifier) -> None:
     assert verifier.verify("", [PASSAGE]).status == "dropped"
 
 
+def test_a_question_is_no_answer(verifier: Verifier) -> None:
+    assert verifier.verify("証人は要するか。", [PASSAGE]).status == "dropped"
+
+
 def test_level_writes_every_number_one_way() -> None:
     assert level("令和六年四月一日から三箇月以内（民七六七②）") == (
         "2024年4月1日から3か月以内(民法第767条第2項)"

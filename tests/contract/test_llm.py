@@ -356,16 +356,17 @@ def scripted(
     probe: Mapping[str, Any] | None = None,
     streams: str = "text/event-stream",
     refuses: str = "",
+    lists: bool = True,
 ) -> Iterator[str]:
     """A server that takes some response formats and streams one fixed answer.
 
     `probe` is its message to the test question, `streams` the media type of a stream,
-    `refuses` a field that a request must not have.
+    `refuses` a field that a request must not have; `lists` whether it names its models.
     """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            listed = self.path == "/v1/models"
+            listed = lists and self.path == "/v1/models"
             self._send(200 if listed else 404, '{"data": [{"id": "scripted"}]}')
 
         def do_POST(self) -> None:
@@ -510,6 +511,16 @@ def test_a_server_that_refuses_stream_options_streams_without_them(product: Shio
         ability = model.ability()
         assert (ability.streams, ability.usage) == (True, False)
         assert answerer(product, model).ask(QUESTION).answer.by_model
+
+
+def test_a_server_that_lists_no_models_is_taken_at_the_settings_word(product: Shiori) -> None:
+    stream = event(GOOD) + event(finish="stop")
+    with scripted(stream, lists=False) as url:
+        with connected(url, model="named") as model:
+            assert model.ability().model == "named"
+            assert answerer(product, model).ask(QUESTION).answer.by_model
+        with connected(url) as model, pytest.raises(ModelFailed):
+            model.ability()
 
 
 def test_a_prompt_that_was_cut_is_noticed_without_a_tokenizer(product: Shiori) -> None:
