@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from app.answer.compose import THRESHOLD, Answered, Answerer, Found, Sentence
+from app.core.book import Passage
 from app.core.settings import Settings
 from app.evaluation import indexed
 from app.main import Shiori, language_model
@@ -23,7 +24,7 @@ from eval.answers import (
     of_retrieved,
 )
 from eval.datasets import Dataset, Query
-from eval.perturb import Row, changes, table
+from eval.perturb import Row, changes, provisos, table
 from eval.runs import Progress
 
 _HITS = 10
@@ -114,10 +115,16 @@ def perturbed(product: Shiori, sentences: int) -> list[Row]:
         for _, passage in product.ledger.passages_of(book_id)
     ]
     verifier = product.verifier()
-    return table(
-        list(changes(passages, sentences)),
-        lambda claim, evidence: verifier.verify(claim, evidence).status,
-    )
+
+    def status(claim: str, evidence: Sequence[Passage]) -> str:
+        return verifier.verify(claim, evidence).status
+
+    def with_limits(claim: str, evidence: Sequence[Passage]) -> str:
+        verdict = verifier.verify(claim, evidence)
+        return "replaced" if verdict.limits else verdict.status
+
+    rows = table(list(changes(passages, sentences)), status)
+    return rows + table(list(provisos(passages, sentences)), with_limits)
 
 
 def _given(answerer: Answerer, query: Query) -> Given:

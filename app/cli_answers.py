@@ -21,6 +21,7 @@ _KINDS = {
     "negation": "肯定と否定の反転",
     "term": "用語の入れ替え",
     "passage": "別の箇所の引用",
+    "proviso": "ただし書の脱落 (添えて示す割合)",
 }
 
 SentencesOption = Annotated[int, typer.Option(help="変えて試す文の数")]

@@ -10,12 +10,15 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.core.book import Passage
 from app.core.japanese import ERA_OFFSETS, sentences
 
 HARMFUL = ("number", "negation", "term", "passage")
 BENIGN = "benign"
+PROVISO = "proviso"
+_PROVISO = re.compile(r"[\s　]*(?:ただし|但し)、")
 
 _KANJI_DIGITS = "〇一二三四五六七八九"
 _COUNTED = "か月|箇月|ヶ月|日|年|人|歳|円|条|項|号|通|週間|親等|級"
@@ -100,7 +103,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of change: shares (0 to 1) of `sentences` kept, replaced by the source, dropped."""
+    """One kind of change: shares (0 to 1) of `sentences` kept, replaced by the source, dropped.
+
+    Of sentences without their proviso those count as replaced that have it set beside them.
+    """
 
     kind: str
     sentences: int
@@ -135,6 +141,18 @@ def changes(passages: Sequence[Passage], limit: int, seed: int = 1) -> Iterator[
         other = chance.choice(passages)
         if other.id != passage.id and sentence not in other.text:
             yield Changed("passage", sentence, sentence, (other,))
+
+
+def provisos(passages: Sequence[Passage], limit: int, seed: int = 1) -> Iterator[Changed]:
+    """Up to `limit` sentences whose ただし書 was left out."""
+    found = [
+        Changed(PROVISO, passage.text[slice(*span)], passage.text[slice(*span)], (passage,))
+        for passage in passages
+        for span, after in pairwise(sentences(passage.text))
+        if _PROVISO.match(passage.text, after[0]) and 20 <= span[1] - span[0] <= 160
+    ]
+    random.Random(seed).shuffle(found)
+    yield from found[:limit]
 
 
 def table(

@@ -52,6 +52,7 @@ _QUESTION = re.compile(r"か[。．]?$|[？?]$")
 _MARK = re.compile(
     r"^[\s　]*(?:答|回答|【[^】]*】|・|[（(]?[0-9０-９一二三四五六七八九十]{1,2}[)）．.、　\s])"
 )
+_DIGITS = re.compile("[0-9]+")
 _TERM = re.compile(r"[一-鿿ァ-ヺa-z]")
 _CLAIM_WORDS = {
     "場合", "事", "物", "時", "為", "者", "方", "際", "前", "後", "中", "上", "下", "内", "外", "間",
@@ -344,6 +345,11 @@ def _grams(text: str) -> frozenset[str]:
     return frozenset(bigrams(level(text)))
 
 
+@lru_cache(maxsize=8192)
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(_DIGITS.findall(level(text)))
+
+
 def _contained(claim: str, text: str) -> float:
     """The share (0 to 1) of the claim's character pairs that a text holds.
 
@@ -364,11 +370,14 @@ def _shared_words(claim: str, text: str) -> float:
 
 
 def _nearest(claim: str, passage: Passage) -> Quote:
-    """The sentence of a passage that holds most of the claim; of equals the shorter."""
-    start, end = max(
-        _stated(passage.text),
-        key=lambda span: (_contained(claim, passage.text[slice(*span)]), span[0] - span[1]),
-    )
+    """The sentence of a passage that holds most of the claim and its numbers; of equals the shorter."""
+    own = _numbers(claim)
+
+    def key(span: tuple[int, int]) -> tuple[float, int, int]:
+        text = passage.text[slice(*span)]
+        return _contained(claim, text), len(own & _numbers(text)), span[0] - span[1]
+
+    start, end = max(_stated(passage.text), key=key)
     return Quote(passage.text[start:end], Citation(passage.id, start, end))
 
 

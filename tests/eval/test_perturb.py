@@ -7,7 +7,7 @@ import pytest
 from app.answer.verify import Verifier
 from app.core import glossary
 from app.core.book import Passage
-from eval.perturb import HARMFUL, changes, table
+from eval.perturb import HARMFUL, changes, provisos, table
 
 LAWS = Path(__file__).parents[2].parent / "shared" / "data" / "laws" / "md"
 
@@ -30,6 +30,18 @@ def test_every_change_differs_from_its_original() -> None:
     found = list(changes([Passage(id="p", book_id="b", ordinal=0, text=text)], 5))
     assert {each.kind for each in found} >= {"number", "negation", "term", "benign", "unchanged"}
     assert all(each.claim != each.original for each in found if each.kind != "unchanged")
+
+
+def test_sentences_before_a_proviso_are_shown_with_it() -> None:
+    verifier = Verifier(glossary.load())
+    found = list(provisos(statute("戸籍法"), 20))
+    assert found
+    for each in found:
+        [passage] = each.evidence
+        assert "ただし" not in each.claim
+        verdict = verifier.verify(each.claim, each.evidence)
+        assert verdict.limits, each.claim
+        assert verdict.limits[0].text in passage.text
 
 
 def test_statute_sentences_survive_harmless_changes_only() -> None:
