@@ -474,8 +474,11 @@ def _order(runs: list[_Run], blocks: list[_Run], em: float) -> list[Row]:
     band: list[_Run] = []
     for run in sorted(runs + blocks, key=lambda run: run.middle):
         if any(run.u0 < low and run.u1 > high for low, high in edges) or (
-            run.u1 - run.u0 < 4 * em
-            and any(low <= run.u0 and run.u1 <= high for low, high in edges)
+            (
+                run.u1 - run.u0 < 4 * em
+                and any(low <= run.u0 and run.u1 <= high for low, high in edges)
+            )
+            or _parts_all(run, runs, edges, em)
         ):
             rows += _columns(band, edges, em)
             rows += _column([run], em)
@@ -485,12 +488,37 @@ def _order(runs: list[_Run], blocks: list[_Run], em: float) -> list[Row]:
     return rows + _columns(band, edges, em)
 
 
+def _parts_all(run: _Run, runs: list[_Run], edges: list[tuple[float, float]], em: float) -> bool:
+    """Whether a heading in the first column heads all columns, though it crosses no gutter.
+
+    Then all have text above it, none beside it, and go on below it on one level.
+    """
+    if run.em < 1.12 * em or _column_of(run, edges):
+        return False
+    above: set[int] = set()
+    below: dict[int, float] = {}
+    for other in runs:
+        column = _column_of(other, edges)
+        if column and other.v1 > run.v0 - 0.2 * em and other.v0 < run.v1 + 0.2 * em:
+            return False
+        if other.middle < run.middle:
+            above.add(column)
+        elif other is not run:
+            below[column] = min(below.get(column, other.v0), other.v0)
+    everywhere = len(above) == len(below) == len(edges) + 1
+    return everywhere and max(below.values()) - min(below.values()) < 0.3 * em
+
+
+def _column_of(run: _Run, edges: list[tuple[float, float]]) -> int:
+    middle = (run.u0 + run.u1) / 2
+    return sum(middle > (low + high) / 2 for low, high in edges)
+
+
 def _columns(band: list[_Run], edges: list[tuple[float, float]], em: float) -> list[Row]:
     rows: list[Row] = []
     columns: dict[int, list[_Run]] = defaultdict(list)
     for run in band:
-        middle = (run.u0 + run.u1) / 2
-        columns[sum(middle > (low + high) / 2 for low, high in edges)].append(run)
+        columns[_column_of(run, edges)].append(run)
     for number in sorted(columns):
         rows += _column(columns[number], em)
     return rows

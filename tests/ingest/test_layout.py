@@ -71,6 +71,25 @@ def test_heading_over_both_columns_comes_first():
     assert texts(left + right + head)[0] == "第一章届出の通則と届出期間の計算"
 
 
+def test_short_heading_over_both_columns_parts_them():
+    def column(text: str, x: float, y: float, lines: int) -> list[Glyph]:
+        return [g for n in range(lines) for g in across(text * 12, x, y + 16 * n)]
+
+    def page(resumes: float) -> list[Glyph]:
+        heading = across("第二節　届出", 50, 150, 14.0)
+        return [
+            *column("甲", 50, 90, 3),
+            *column("乙", 190, 90, 3),
+            *heading,
+            *column("丙", 50, 180, 6),
+            *column("丁", 190, resumes, 6),
+        ]
+
+    assert "".join(text[0] for text in texts(page(180))) == "甲甲甲乙乙乙第丙丙丙丙丙丙丁丁丁丁丁丁"
+    # Text that goes on at another level is a column of its own that happens to pause there.
+    assert "".join(text[0] for text in texts(page(240))) == "甲甲甲第丙丙丙丙丙丙乙乙乙丁丁丁丁丁丁"
+
+
 def test_right_page_of_a_spread_is_read_before_the_left():
     def sheet(x: float, turn: int) -> tuple[list[Glyph], list[str]]:
         lines = [line[turn:] + line[:turn] for line in LINES]
