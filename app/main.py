@@ -121,11 +121,11 @@ class Shiori:
             opened.callback(self.ledger.close)
             self.site_glossary, self.site_changes = site_tables(settings)
             words = glossary.load_cached(
-                (glossary.SHIPPED, *settings.glossary, *_there(self.site_glossary.path)),
+                (glossary.SHIPPED, *_with(settings.glossary, self.site_glossary.path)),
                 self.datadir.cache,
             )
             self.changes = lawchanges.load(
-                (lawchanges.SHIPPED, *settings.law_changes, *_there(self.site_changes.path))
+                (lawchanges.SHIPPED, *_with(settings.law_changes, self.site_changes.path))
             )
             known = self._known_spec()
             # Whatever model there is takes its place once it is loaded; without books that is quick.
@@ -528,22 +528,31 @@ class Shiori:
 
 def site_tables(settings: Settings) -> tuple[SiteTable[Glossary], SiteTable[LawChanges]]:
     """The site's own glossary and law changes in the data directory, above all others."""
+    words_file = settings.data_dir / "glossary.tsv"
+    changes_file = settings.data_dir / "law_changes.tsv"
 
     def words(path: Path) -> Glossary:
-        return glossary.load((glossary.SHIPPED, *settings.glossary, path))
+        return glossary.load((glossary.SHIPPED, *_with(settings.glossary, path, site=words_file)))
 
     def changes(path: Path) -> LawChanges:
-        return lawchanges.load((lawchanges.SHIPPED, *settings.law_changes, path))
+        return lawchanges.load(
+            (lawchanges.SHIPPED, *_with(settings.law_changes, path, site=changes_file))
+        )
 
-    folder = settings.data_dir
     return (
-        SiteTable("glossary", folder / "glossary.tsv", glossary.LABELS, words),
-        SiteTable("law_changes", folder / "law_changes.tsv", lawchanges.LABELS, changes),
+        SiteTable("glossary", words_file, glossary.LABELS, words),
+        SiteTable("law_changes", changes_file, lawchanges.LABELS, changes),
     )
 
 
-def _there(path: Path) -> tuple[Path, ...]:
-    return (path,) if path.exists() else ()
+def _with(stated: Sequence[Path], own: Path, *, site: Path | None = None) -> list[Path]:
+    """The stated files with the site's own on top, where it exists; nobody's rows count twice.
+
+    `own` is the site's file `site` or what is to take its place.
+    """
+    kept = (site or own).absolute()
+    below = [path for path in stated if path.absolute() != kept]
+    return [*below, own] if own.exists() else below
 
 
 def language_model(settings: Settings) -> LanguageModel | None:

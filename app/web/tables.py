@@ -224,7 +224,7 @@ def _table(
             trials=trials(product, name, made, changed, question),
             past=past_changed(product, made) if isinstance(made, Glossary) else [],
             books=older_books(product, changed) if name == "law-changes" else [],
-            undated=sum(not book.as_of for book in ledger.books().values()),
+            undated=sum(not (book.as_of or book.published) for book in ledger.books().values()),
             off=OFF,
             admitted=True,
         )
@@ -413,4 +413,5 @@ def past_changed(product: Managed, made: Glossary) -> list[str]:
 def older_books(product: Managed, changed: Changed) -> list[Book]:
     """The books that state the law of before a change that is put in."""
     latest = max((row[0] for _, row in changed.put_in), default="")
-    return [book for book in product.ledger.books().values() if book.as_of and book.as_of < latest]
+    dated = ((book, book.as_of or book.published) for book in product.ledger.books().values())
+    return [book for book, date in dated if date and date < latest]

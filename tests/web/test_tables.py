@@ -32,11 +32,13 @@ def shelf(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def client(shelf: Shiori) -> Iterator[TestClient]:
+    words, changes = shelf.glossary, shelf.changes
     yield TestClient(
         application(shelf, "token"), base_url="http://localhost:8000", client=("127.0.0.1", 1)
     )
-    shelf.site_glossary.save([], shelf.site_glossary.mark())
-    shelf.use_tables(words=shelf.site_glossary.checked([]))
+    for table in (shelf.site_glossary, shelf.site_changes):
+        table.path.unlink(missing_ok=True)
+    shelf.use_tables(words=words, changes=changes)
 
 
 def knows(product: Shiori) -> bool:
@@ -150,16 +152,19 @@ def test_a_law_change_warns_from_the_next_question_on(client: TestClient, shelf:
     assert "試しに変わった。" in client.get("/", params=asked).text
     bad = client.post("/library/law-changes/preview", data=row | {"effective": "来年"})
     assert "施行日「来年」は日付ではありません" in bad.text
-    shelf.site_changes.path.unlink()
-    shelf.use_tables(changes=shelf.site_changes.checked([]))
 
 
 def test_a_saved_table_is_there_after_a_restart(tmp_path: Path, sample_data: Path) -> None:
     folder = shutil.copytree(sample_data, tmp_path / "data")
     with Shiori(Settings(data_dir=folder)) as product:
         product.site_glossary.save([tuple(ROW.values())], product.site_glossary.mark())
+        file = product.site_glossary.path
     with Shiori(Settings(data_dir=folder)) as product:
         assert knows(product)
+    # Named in the settings too, its rows still count once.
+    with Shiori(Settings(data_dir=folder, glossary=(file,))) as product:
+        assert knows(product)
+        assert product.site_glossary.checked(product.site_glossary.rows())
 
 
 def test_the_tables_are_for_administrators(shelf: Shiori) -> None:
