@@ -117,17 +117,19 @@ def confidence(result: SearchResult, asked: Wanted) -> float:
 
 def named_ids(question: Question) -> set[str]:
     """Ids of the articles and notices that a question names; a law as a whole is none."""
-    return {
+    ids = (
         id_
         for mention in question.mentions
         for id_ in (mention.reference.id, mention.reference.article_id)
         if ":" in id_
-    }
+    )
+    return set(references.sought_ids(ids))
 
 
 def speaks_of(hit: Hit, named: Collection[str]) -> bool:
     """Whether a passage is, or cites, one of the articles or notices named."""
-    return any(id_ in named for id_ in (*hit.passage.about, *hit.passage.cites))
+    kept = references.kept_ids((*hit.passage.about, *hit.passage.cites))
+    return any(id_ in named for id_ in kept)
 
 
 def held(hit: Hit, asked: Wanted) -> float:

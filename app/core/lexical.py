@@ -22,8 +22,9 @@ WORDS = "words"
 GRAMS = "grams"
 VECTORS = (WORDS, GRAMS)
 
-# Raise it when the vectors of the same text change: indexes of another encoding are rebuilt.
-ENCODING = 1
+# Raise it when the vectors or the reference ids kept for the same passage change: indexes of
+# another encoding are rebuilt from the ledger, and serve until then.
+ENCODING = 2
 
 _K1 = 1.2
 

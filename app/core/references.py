@@ -8,7 +8,7 @@ what depends on its place in a statute (前条, 同項), `remainder` leaves the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -150,6 +150,37 @@ def law_name(text: str) -> str:
     folded = fold(text).strip()
     by_number = _LAW_NUMBER.search(folded)
     return _names().get(folded) or (_law_of_number(by_number) if by_number else "")
+
+
+# Stands for the date of a notice in the id that is kept for those who cite it without one.
+_ANY_DATE = "*"
+
+
+def kept_ids(ids: Iterable[str]) -> tuple[str, ...]:
+    """`ids` as an index keeps them: a dated notice also under an id that any date has."""
+    kept = ((id_, _redated(id_, _ANY_DATE) if _date_of(id_) else id_) for id_ in ids)
+    return tuple(dict.fromkeys(id_ for both in kept for id_ in both))
+
+
+def sought_ids(ids: Iterable[str]) -> tuple[str, ...]:
+    """What finds `ids` among those kept.
+
+    A notice named without its date is that of any date, one named with it is also cited
+    without; with another date it is another notice.
+    """
+    sought = ((id_, _redated(id_, "" if _date_of(id_) else _ANY_DATE)) for id_ in ids)
+    return tuple(dict.fromkeys(id_ for both in sought for id_ in both))
+
+
+def _date_of(id_: str) -> str:
+    return id_.split(":")[1] if id_.startswith(f"{PRECEDENT}:") else ""
+
+
+def _redated(id_: str, date: str) -> str:
+    """The id of a notice with another date; any other id as it is."""
+    if not id_.startswith(f"{PRECEDENT}:"):
+        return id_
+    return ":".join((PRECEDENT, date, *id_.split(":")[2:]))
 
 
 def find(text: str, *, law: str = "") -> list[Mention]:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from app.core.references import (
     Reference,
     find,
+    kept_ids,
     law_name,
     laws,
     parse_number,
     remainder,
     resolve_relative,
+    sought_ids,
 )
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -106,6 +108,24 @@ def test_one_article_in_all_its_forms(text: str, expected: str) -> None:
 )
 def test_one_precedent_in_all_its_forms(text: str, expected: str) -> None:
     assert ids(text) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("sought", "kept", "found"),
+    [
+        ("民二第5500号通達", "昭59.11.1民二5500号", True),
+        ("昭59.11.1民二5500号", "民二第5500号通達", True),
+        ("民二第5500号通達", "法務省民二第5500号", True),
+        ("昭59.11.1民二5500号", "昭和59年11月1日民二第5500号", True),
+        ("昭59.11.1民二5500号", "昭60.11.1民二5500号", False),
+        ("民一第5500号", "昭59.11.1民二5500号", False),
+        ("民法767条2項", "民法767条2項", True),
+    ],
+)
+def test_a_precedent_is_found_with_and_without_its_date(
+    sought: str, kept: str, found: bool
+) -> None:
+    assert bool(set(sought_ids(ids(sought))) & set(kept_ids(ids(kept)))) is found
 
 
 def test_the_kind_of_a_precedent() -> None:

@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from app.core.errors import StoreUnavailable
+from app.core.references import kept_ids, sought_ids
 
 DENSE = "dense"
 KEYWORD_FIELDS = ("book_id", "shelf", "edition", "about", "cites")
@@ -113,6 +114,8 @@ class Schema:
 class Where:
     """Which points count. Fields are joined by AND, the values inside a field by OR.
 
+    A notice in `about` or `cites` is found with its date and without (`sought_ids`).
+
     An empty field restricts nothing: a caller that may see no shelf at all must not
     ask. `hidden` are generations that stay invisible.
     """
@@ -126,7 +129,8 @@ class Where:
 
     def keywords(self) -> list[tuple[str, list[str]]]:
         """The keyword fields that are restricted, each with the values it may have."""
-        values = (self.books, self.shelves, self.editions, self.about, self.cites)
+        named = (sought_ids(self.about), sought_ids(self.cites))
+        values = (self.books, self.shelves, self.editions, *named)
         pairs = zip(KEYWORD_FIELDS, values, strict=True)
         return [(name, list(allowed)) for name, allowed in pairs if allowed]
 
@@ -226,8 +230,8 @@ def payload(point: Point) -> dict[str, object]:
         "book_id": point.book_id,
         "shelf": point.shelf,
         "edition": point.edition,
-        "about": list(point.about),
-        "cites": list(point.cites),
+        "about": list(kept_ids(point.about)),
+        "cites": list(kept_ids(point.cites)),
     }
 
 
