@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 720, 180
-_LEFT, _RIGHT, _BOTTOM, _TOP = 36, 12, 24, 12
+_LEFT, _RIGHT, _BOTTOM, _TOP = 36, 18, 24, 12
 _NAMED = 10
 
 
