@@ -206,6 +206,7 @@ def router(product: Product, view: View) -> APIRouter:
     """The search page, the answer as a model writes it, the printed slip and the draft of an inquiry."""
     routes = APIRouter(include_in_schema=False)
     kept = Kept()
+    threading.Thread(target=hints.warm, args=(product.glossary,), daemon=True).start()
 
     @routes.get("/")
     def search(

@@ -25,6 +25,11 @@ RELATED = 3
 _RELATED_SHARE = 0.34
 
 
+def warm(glossary: Glossary) -> None:
+    """Reads the glossary's words aloud once, so that the first question in vain does not wait."""
+    _by_sound(glossary)
+
+
 def spellings(question: str, unknown: Collection[str], glossary: Glossary) -> list[str]:
     """The question with a word written as the field writes it, best first.
 
