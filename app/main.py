@@ -642,8 +642,10 @@ def _listen(host: str, port: int) -> socket.socket:
 def _warn(changes: LawChanges, book: Book, passage: Passage) -> tuple[str, ...]:
     """What a reader of a passage must know: a newer edition, law changed since its as-of date."""
     newer = ("この本には新しい版があります。",) if book.superseded_by else ()
-    since = changes.warnings_for(book.as_of, (*passage.about, *passage.cites), passage.text)
+    references = (*passage.about, *passage.cites)
+    since = changes.warnings_for(book.as_of or book.published, references, passage.text)
+    what = "の内容です" if book.as_of else "に発行された本です"
     return newer + tuple(
-        f"{change.effective}施行の改正 ({change.subject}) より前の内容です。{change.summary}"
+        f"{change.effective}施行の改正 ({change.subject}) より前{what}。{change.summary}"
         for change in since
     )

@@ -52,8 +52,8 @@ class LawChanges:
 
         `as_of` is `2024-03-01`, `2024-03` or `2024` (taken as its first day); of a book
         without one nothing can be said. `references` are the ids the passage is or cites
-        (民法:733, 民法:733:1). Keywords count only where there is no article to go by: the
-        passage cites none, or the change names none.
+        (民法:733, 民法:733:1). A passage rests on a change by one of its articles or by a
+        keyword in its text.
         """
         if not _AS_OF.fullmatch(as_of):
             return []
@@ -109,11 +109,7 @@ def _change(row: Sequence[str], path: Path, number: int) -> LawChange:
 
 
 def _touches(change: LawChange, ids: set[str], folded: str) -> bool:
-    if ids & change.articles:
-        return True
-    if ids and change.articles:
-        return False
-    return any(word in folded for word in change.keywords)
+    return bool(ids & change.articles) or any(word in folded for word in change.keywords)
 
 
 def _is_article(reference: str) -> bool:

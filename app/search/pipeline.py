@@ -168,7 +168,8 @@ class Searcher:
         self, question: Question, where: Where, limit: int, notices: list[str]
     ) -> list[Candidate]:
         with self._current.use() as index:
-            notices += known.notices(index.store, where, question.mentions)
+            books = self._ledger.books().values() if question.mentions else ()
+            notices += known.notices(index.store, where, question.mentions, books)
             vector: Sequence[float] | None = None
             if index.dense is not None and self.weights.dense > 0:
                 try:

@@ -56,6 +56,7 @@ def test_citing_something_unreadable_is_refused(shelf: Shiori, law: Book) -> Non
         ("戸籍法300条", "戸籍法第300条"),
         ("戸籍法78条5項の期間", "戸籍法第78条第5項"),
         ("昭39.6.30民事甲2240号", "民事甲第2240号"),
+        ("民法9999条", "民法第9999条を載せた本も、引用した本も、この書棚には"),
     ],
 )
 def test_a_reference_that_does_not_exist_is_named(
@@ -64,11 +65,21 @@ def test_a_reference_that_does_not_exist_is_named(
     assert any(named in notice for notice in shelf.searcher.search(question).notices)
 
 
-@pytest.mark.parametrize("question", ["戸籍法77条の2", "戸籍法78条2項", "離婚の届出", "民法9999条"])
-def test_nothing_is_said_of_references_that_exist_or_cannot_be_checked(
-    shelf: Shiori, law: Book, question: str
-) -> None:
+@pytest.mark.parametrize("question", ["戸籍法77条の2", "戸籍法78条2項", "離婚の届出"])
+def test_nothing_is_said_of_references_that_exist(shelf: Shiori, law: Book, question: str) -> None:
     assert shelf.searcher.search(question).notices == ()
+
+
+def test_a_commentary_does_not_show_what_a_law_lacks(shelf: Shiori, publish: Publish) -> None:
+    publish("notes", "逐条解説 民法", "# 民法第一条\n総則の解説。民法2条も見よ。")
+    assert shelf.searcher.search("民法1条2項").notices == ()
+    assert shelf.searcher.search("民法2条").notices == ()
+
+
+def test_a_notice_says_where_it_looked(shelf: Shiori, law: Book, publish: Publish) -> None:
+    publish("guide", "離婚の手引", "# 離婚の届出\n離婚の届出を受けたとき。")
+    (notice,) = shelf.searcher.search("戸籍法77条の2", 5, Filters(books=("guide",))).notices
+    assert "探した本にはありません" in notice
 
 
 @pytest.mark.parametrize("question", ["", "  \n", "あ" * 10_000])
@@ -126,6 +137,13 @@ def test_an_older_book_warns_of_changed_law(shelf: Shiori, publish: Publish) -> 
     )
     hit = shelf.searcher.search("再婚禁止期間", 5, Filters(books=("past",))).hits[0]
     assert any("2024-04-01" in warning for warning in hit.warnings)
+
+
+def test_a_book_without_as_of_date_is_as_old_as_its_print(shelf: Shiori, publish: Publish) -> None:
+    text = "# 婚姻の要件\n再婚禁止期間を経過していること。"
+    publish("printed", "婚姻の解説", text, published="2015")
+    (hit,) = shelf.searcher.search("再婚禁止期間", 1, Filters(books=("printed",))).hits
+    assert any("より前に発行された本" in warning for warning in hit.warnings)
 
 
 def books(**dates: tuple[str, str]) -> dict[str, Book]:
