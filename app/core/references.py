@@ -33,6 +33,12 @@ HOME_LAW = "戸籍法"
 # A longer range (民法第一条から第千条まで) is cited by its ends only.
 LONGEST_RANGE = 10
 
+# The articles of which more branches are in force than their own number: 30の51.
+_LONG_BRANCHES = {
+    ("住民基本台帳法", "30"),
+    ("住民基本台帳法施行令", "30"),
+}
+
 # No law of the field has more articles; 民法2024 is a year or a page.
 LAST_ARTICLE = 1399
 
@@ -246,10 +252,15 @@ _COUNTER = (
     r"(?:[人名歳才年月日時分秒円件通枚回号個番丁世級度倍割点台組棟階室都区市町村週版訂編巻章節等親代頁重つ%者軒冊]"
     r"|か[月年国所]|ページ)"
 )
-_PARAGRAPH = (
-    rf"(?: ?第? ?(?P<paragraph>{_N}) ?項| ?(?P<circled>[①-⑳])"
-    r"| ?(?P<roman>i{1,3}|iv|vi{0,3}|ix|x)(?![a-z]))"
+# Ⅰ to Ⅹ are read as one character each: folded, ⅠⅡ would be iii, which is Ⅲ.
+_ROMANS = "".join(chr(0x10FF01 + n) for n in range(10))
+_AS_ROMANS = {first + n: _ROMANS[n] for first in (ord("Ⅰ"), ord("ⅰ")) for n in range(10)}
+_CIRCLED = "①-⑳"
+_ROMAN_PARAGRAPH = (
+    rf"(?P<roman>[{_ROMANS}]|(?:i{{1,3}}|iv|vi{{0,3}}|ix|x)(?![a-z]))"
+    rf"(?: ?(?P<circled_item>[{_CIRCLED}]))?"
 )
+_PARAGRAPH = rf"(?: ?第? ?(?P<paragraph>{_N}) ?項| ?(?P<circled>[{_CIRCLED}])| ?{_ROMAN_PARAGRAPH})"
 _ITEM = (
     rf"(?: ?第? ?(?P<item>{_N}) ?号(?P<item_branch>(?:の{_N}(?!{_COUNTER}))*)"
     r"(?P<sub>[イロハニホヘトチリヌルヲ](?![ァ-ヺー]))?)"
@@ -263,12 +274,12 @@ _LONG = re.compile(
 )
 _SHORT = re.compile(
     rf"(?P<article>{_N})(?P<branch>(?:[のノ之] ?{_N}(?!{_COUNTER})|-(?>[0-9]{{1,2}})(?![0-9条]))*)"
-    rf"{_PARAGRAPH}?(?:{_ITEM}|(?<=[①-⑳ivx]) ?(?P<short_item>{_N})(?!{_COUNTER}|条)"
-    rf"|(?<=[{KANJI_NUMERALS}])(?P<short_paragraph>[0-9]+))?(?! ?{_COUNTER}|[0-9a-z]|[.,][0-9])"
+    rf"{_PARAGRAPH}?(?:{_ITEM}|(?<=[①-⑳ivx{_ROMANS}]) ?(?P<short_item>{_N})(?!{_COUNTER}|条)"
+    rf"|(?<=[{KANJI_NUMERALS}])(?P<short_paragraph>[0-9]{{1,2}}))?(?! ?{_COUNTER}|[0-9a-z]|[.,][0-9])"
 )
 _PART = re.compile(rf"{_PARAGRAPH}?{_ITEM}?")
 _MORE_PARAGRAPHS = re.compile(
-    r"(?=[①-⑳・、,])[・、,]?((?P<circled>[①-⑳])|(?P<roman>i{1,3}|iv|vi{0,3}|ix|x)(?![a-z]))"
+    rf"(?=[{_CIRCLED}{_ROMANS}・、,])[・、,]?((?P<circled>[{_CIRCLED}])|{_ROMAN_PARAGRAPH})"
 )
 _CANDIDATE = re.compile(
     rf"(?P<whole>この(?:法律|政令|省令|規則)|(?<![{_KANJI}])[本同]法)(?!律?第|律?[0-9])"
@@ -276,7 +287,7 @@ _CANDIDATE = re.compile(
     r"|(?P<same>同[条項]|本条)(?![例件約目])"
     r"|(?P<items>前各号)"
     rf"|(?P<title>(?:(?<=[{_KANJI}])法|法律)(?=[^{_KANJI}{_KATAKANA}0-9]))"
-    rf"|(?<![0-9{KANJI_NUMERALS}.])(?:第 ?)?(?={_N})"
+    rf"|(?:第 ?|(?<![0-9{KANJI_NUMERALS}.]))(?={_N})"
 )
 
 _SEPARATOR = re.compile(
@@ -287,8 +298,18 @@ _RANGE = re.compile(r"から|より|ないし|乃至|〜|-")
 _SHORT_LIST = re.compile(r" ?[・、,〜-] ?")
 
 _LAW_NUMBER = re.compile(
-    rf"(?P<era>{_ERA_NAMES}) ?(?P<year>元|{_N}) ?年 ?(?:{_N} ?月 ?{_N} ?日 ?)?"
-    rf"(?P<rank>法律|政令|勅令|太政官布告|[{_KANJI}・]{{1,12}}?(?:省令|規則|府令)) ?第? ?(?P<number>{_N}) ?号"
+    rf"(?P<era>{_ERA_NAMES}|(?<![{_KANJI}{_KATAKANA}])[明大昭平令]) ?(?P<year>元|{_N}) ?[年.・]? ?"
+    rf"(?:{_N} ?[月.・] ?{_N} ?日? ?)?"
+    # 昭22法224 needs no 号, but 昭和22年法77条 is an article.
+    rf"(?:(?P<rank>法律?|政令?|勅令?|太政官布告) ?第? ?(?P<number>{_N})(?: ?号|(?! ?[条項の号0-9{_CIRCLED}]))"
+    rf"|(?P<order>[{_KANJI}・]{{1,12}}?(?:省令|規則|府令)) ?第? ?(?P<order_number>{_N}) ?号)"
+)
+_RANKS = {"法": "法律", "政": "政令", "勅": "勅令"}
+# 令和6年改正民法, 平成30年改正前民法, 明治31年戸籍法.
+_YEAR_OF_LAW = re.compile(
+    rf"(?:(?P<era>{_ERA_NAMES}|(?<![{_KANJI}{_KATAKANA}])[明大昭平令]) ?(?P<year>元|{_N})"
+    r"|(?<![0-9])(?P<western>(?:18|19|20)[0-9]{2})) ?年"
+    rf"(?: ?{_N} ?月(?: ?{_N} ?日)?)?(?P<change>(?:一部)?改正前?|改正後)?$"
 )
 _LAW_ENDING = re.compile(
     rf"[{_KANJI}{_KATAKANA}a-z・]*(?:法律?|令|規則|細則|規程|条例|条約|協定|憲法|準則|要綱|要領|約款|規約)$"
@@ -334,6 +355,7 @@ _ROMAN = {
     "ix": 9,
     "x": 10,
 }
+_ROMAN |= {mark: number for number, mark in enumerate(_ROMANS, start=1)}
 
 # Of the letters that may stand before 民767, those that end a word: 又は民767, 及び戸77.
 _BEFORE_ABBREVIATION = set("はびにらとやでもくのるが")
@@ -374,7 +396,7 @@ class _Scan:
         articles: tuple[str, ...] = (),
     ) -> None:
         self.length = len(text)
-        self.folded, self.offsets = fold_with_offsets(text)
+        self.folded, self.offsets = fold_with_offsets(text.translate(_AS_ROMANS))
         self.law = law
         self.article = article
         self.paragraph = paragraph
@@ -386,8 +408,13 @@ class _Scan:
     def run(self) -> list[tuple[Mention, bool]]:
         """All mentions in order, each with whether it depends on its place."""
         notices = list(_precedents(self.folded))
+        numbers = [match.span() for match in _LAW_NUMBER.finditer(self.folded)]
         at = 0
         for candidate in _CANDIDATE.finditer(self.folded):
+            while numbers and numbers[0][1] <= candidate.start():
+                numbers.pop(0)
+            if numbers and numbers[0][0] < candidate.start():
+                continue
             while notices and notices[0].start <= candidate.start():
                 self.found.append(notices.pop(0))
                 at = max(at, self.found[-1].end)
@@ -428,6 +455,8 @@ class _Scan:
         if part and self._part(part):
             return
         short = _SHORT.match(self.folded, at)
+        if short and _is_range(short, self._named_owner(at)):
+            short = _SHORT.match(self.folded, at, short.start("branch"))
         if short:
             self._short(short)
 
@@ -507,11 +536,16 @@ class _Scan:
             self.named = reference.law
 
     def _more_paragraphs(self, reference: Reference, relative: bool) -> None:
-        """The other paragraphs of 民819①③ or 戸27の2Ⅰ・Ⅱ."""
+        """The other paragraphs of 民819①③ or 戸27の2Ⅰ・Ⅱ, the other items of 民770Ⅰ①③."""
+        roman = bool(reference.item) or not _is_circled(self.folded[self.found[-1].end - 1])
         for match in iter(lambda: _MORE_PARAGRAPHS.match(self.folded, self.found[-1].end), None):
-            more = _with_part(replace(reference, item=None), match)
+            if match["circled"] and roman:
+                more: Reference | None = replace(reference, item=str(_circled(match["circled"])))
+            else:
+                more = _with_part(replace(reference, item=None), match)
             if more is None:
                 return
+            reference = more
             self.found.append(_Found(more, match.end() - len(match[1]), match.end(), relative))
 
     # --- references that depend on their place
@@ -661,6 +695,11 @@ class _Scan:
         run = self._run_before(start)
         if name:
             full = bool(_NAMED_IN_FULL.search(text[start:at])) and at - start > 1
+            year = _YEAR_OF_LAW.search(text, max(0, start - 30), start)
+            if year:
+                change = year["change"] or ""
+                old = change.endswith("前") or (not change and _is_before(year, name))
+                return _Owner(f"旧{name}" if old else name, year.start(), abbreviated=not full)
             if not run or run in _NEW_LAW:
                 return _Owner(name, start - len(run), abbreviated=not full)
             if run in _OLD_LAW:
@@ -728,8 +767,26 @@ def _skip_brackets(text: str, at: int) -> tuple[int, str]:
 
 def _law_of_number(match: re.Match[str]) -> str:
     year = 1 if match["year"] == "元" else parse_number(match["year"])
-    number = f"{match['era']}{year}年{match['rank']}第{parse_number(match['number'])}号"
+    era = _ERAS.get(match["era"], match["era"])
+    rank = _RANKS.get(match["rank"], match["rank"]) or match["order"]
+    count = parse_number(match["number"] or match["order_number"])
+    number = f"{era}{year}年{rank}第{count}号"
     return _numbers().get(number, number)
+
+
+def _is_before(year: re.Match[str], law: str) -> bool:
+    """Whether a year is earlier than that of a law's number: 明治31年戸籍法 is not today's."""
+    number = _LAW_NUMBER.match(laws()[law].number) if law in laws() else None
+    return number is not None and _gregorian(year) < _gregorian(number)
+
+
+def _gregorian(match: re.Match[str]) -> int:
+    """The year of a match in our calendar; `western`, where it has that group, is one already."""
+    if match.groupdict().get("western"):
+        return int(match["western"])
+    era = match["era"].removesuffix(".")
+    count = 1 if match["year"] == "元" else parse_number(match["year"]) or 0
+    return ERA_OFFSETS[_ERAS.get(era, era)] + count
 
 
 def _may_be_short(text: str, match: re.Match[str], owner: _Owner) -> bool:
@@ -745,6 +802,14 @@ def _may_be_short(text: str, match: re.Match[str], owner: _Owner) -> bool:
     if len(match["article"]) < 2 and not marked:
         return False
     return bool(_AFTER_KANJI_NUMBER.match(text, match.end()))
+
+
+def _is_range(match: re.Match[str], owner: _Owner | None) -> bool:
+    """Whether the dash of 戸77-79 leads to another article, not to a branch as in 戸77-2."""
+    to = re.match("-([0-9]+)", match["branch"])
+    if to is None or (owner and (owner.law, match["article"]) in _LONG_BRANCHES):
+        return False
+    return (parse_number(match["article"]) or 0) < int(to[1])
 
 
 def _as_article(match: re.Match[str], owner: _Owner) -> Reference | None:
@@ -777,15 +842,25 @@ def _with_part(base: Reference, match: re.Match[str]) -> Reference | None:
             return None
         reference = replace(reference, paragraph=paragraph)
     elif parts["circled"]:
-        reference = replace(reference, paragraph=ord(parts["circled"]) - ord("①") + 1)
+        reference = replace(reference, paragraph=_circled(parts["circled"]))
     elif parts["roman"]:
         reference = replace(reference, paragraph=_ROMAN[parts["roman"]])
+        if parts["circled_item"]:
+            reference = replace(reference, item=str(_circled(parts["circled_item"])))
     if parts.get("item") or parts.get("short_item"):
         item = _joined(parts["item"] or parts["short_item"], parts["item_branch"] or "")
         if not item:
             return None
         reference = replace(reference, item=item + (parts["sub"] or ""))
     return reference
+
+
+def _is_circled(char: str) -> bool:
+    return "①" <= char <= "⑳"
+
+
+def _circled(mark: str) -> int:
+    return ord(mark) - ord("①") + 1
 
 
 def _between(first: Reference, last: Reference) -> Iterator[Reference]:
@@ -833,25 +908,33 @@ _OFFICE = (
     r"|民(?:事 ?)?[1-6](?=発? ?第)"
     r"|民(?:事局?)?(?=第|[0-9]))発?"
 )
+_COUNT = rf"(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9])|{_N})"
 _DAY = (
     rf"(?:(?P<era>{_ERA_NAMES}|[明大昭平令]|[mtshr]\.?) ?(?P<year>元|{_N})"
+    # No other era has had such years since there are notices.
+    r"|(?P<showa>4[6-9]|5[0-9]|6[0-4])(?=[.・])"
     r"|(?P<western>(?:18|19|20)[0-9]{2})) ?[年.・] ?"
     rf"(?P<month>{_N}) ?[月.・] ?(?P<day>{_N}) ?日?"
 )
 _DAY_AFTER = re.compile(rf"[ \n]{{0,3}}{_DAY}")
 _NOTICE = re.compile(
     rf"(?:(?<![{_KANJI}{_KATAKANA}a-z0-9]){_DAY} ?(?:付け?|附け?)?の?[、 ]?)?(?:(?:法務省|司法省) ?)?"
-    rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{_N}) ?(?P<end>号?)"
-    rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{_N}) ?号)"
-    rf"(?: ?[{_KANJI}0-9()]{{0,20}}?(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
+    rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{_COUNT}) ?(?P<end>号?)"
+    rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{_COUNT}) ?号)"
+    rf"(?: ?(?P<by>[{_KANJI}0-9()]{{0,20}}?)(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
 )
 _NO_NOTICE = re.compile("法律|令$|告示|規則|条例|判決")
+# What follows the number of an article: 民767条, 民773の2, 民819①.
+_OF_ARTICLE = re.compile(
+    rf" ?(?:条|第? ?{_N} ?項|[のノ之-] ?[0-9{KANJI_NUMERALS}]|[{_CIRCLED}{_ROMANS}]|[ivx]+(?![a-z]))"
+)
+_BY_OFFICE = re.compile(r"(?:.*[局課省長官])?")
 
 
 def _precedents(text: str) -> Iterator[_Found]:
     """Notices cited by date, office and number; the date may be missing."""
     for match in _NOTICE.finditer(text):
-        number = parse_number(match["number"] or match["other_number"])
+        number = parse_number((match["number"] or match["other_number"]).replace(",", ""))
         day = match if match["month"] else None
         # A notice's own heading prints the number first and the date below it.
         after = _DAY_AFTER.match(text, match.end()) if match["end"] and not day else None
@@ -871,9 +954,19 @@ def _is_notice(match: re.Match[str], *, dated: bool) -> bool:
     """Whether this is a notice and not an article (民767), a law's number or a counter's (第3号窓口)."""
     if not match["office"]:
         return dated and bool(match["kind"]) and not _NO_NOTICE.search(match["other"])
-    if re.fullmatch("民(?:事局?)?", match["office"]):
-        return bool(match["end"]) and (dated or bool(match["mark"]))
-    return dated or bool(match["end"]) or match["office"][-1] in "甲乙"
+    alone = bool(re.fullmatch("民(?:事局?)?", match["office"]))
+    if match["end"]:
+        return not alone or dated or bool(match["mark"])
+    if _OF_ARTICLE.match(match.string, match.end("number")):
+        return False
+    if dated or match["office"][-1] in "甲乙":
+        return True
+    if re.match("[国市県区町村住公移農漁庶]", match.string[max(0, match.start() - 1) :]):
+        return False
+    if match["kind"] and _BY_OFFICE.fullmatch(match["by"]):
+        return True
+    # An article's paragraphs are not counted in hundreds: 民二5500 is none of 民法第2条.
+    return not alone and bool(re.match("[0-9]{3}", match["number"].replace(",", "")))
 
 
 def _office(printed: str) -> str:
@@ -886,12 +979,7 @@ def _office(printed: str) -> str:
 
 def _iso_date(match: re.Match[str]) -> str:
     month, day = parse_number(match["month"]), parse_number(match["day"])
-    if match["western"]:
-        year = int(match["western"])
-    else:
-        era = match["era"].removesuffix(".")
-        count = 1 if match["year"] == "元" else parse_number(match["year"])
-        year = ERA_OFFSETS[_ERAS.get(era, era)] + (count or 0)
+    year = ERA_OFFSETS["昭和"] + int(match["showa"]) if match["showa"] else _gregorian(match)
     if not month or not day or not FIRST_GREGORIAN_YEAR <= year <= 9999:
         return ""
     try:
