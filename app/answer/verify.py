@@ -30,6 +30,9 @@ from app.core.references import PRECEDENT
 SUPPORTED = 0.55
 UNRELATED = 0.35
 
+# A claim carries a proviso that it holds this much of: one shown twice does less harm than none.
+_CARRIED = 0.8
+
 # Predicates speak of the same thing when this share of the words before them agrees.
 _SAME_MATTER = 0.4
 # A claim this close to its source sentence is held against that sentence alone, predicate by
@@ -398,7 +401,7 @@ def _lost_limits(claim: str, source: Quote, passage: Passage) -> tuple[Quote, ..
             continue
         text = passage.text[start:end]
         follows = follows and bool(_PROVISO.match(text))
-        if (follows or _EXCEPTION.search(text)) and _contained(text, claim) < SUPPORTED:
+        if (follows or _EXCEPTION.search(text)) and _contained(text, claim) < _CARRIED:
             lost.append(Quote(text, Citation(passage.id, start, end)))
     return tuple(lost[:_MOST_LIMITS])
 
