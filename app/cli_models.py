@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,7 +12,10 @@ from rich.text import Text
 
 from app.core import models
 from app.core.models import PRESETS
-from app.terminal import JsonOption, err, out, print_json
+from app.terminal import DataDirOption, JsonOption, err, load_settings, out, print_json
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
 
 models_cli = typer.Typer(help="埋め込みモデルと並べ替えモデルを調べます。", no_args_is_help=True)
 
@@ -59,12 +62,15 @@ def check(
         str, typer.Argument(help="モデルのフォルダー、または プリセット名=フォルダー")
     ],
     as_json: JsonOption = False,
+    data_dir: DataDirOption = None,
 ) -> None:
-    """手元のモデルをオフラインで読み込み、大きさと速さを測ります。何も書き込みません。"""
+    """手元のモデルをオフラインで、サービスと同じ設定で読み込み、大きさと速さを測ります。"""
+    settings = load_settings(data_dir)
     err.print("読み込んでいます…")
     name, _, folder = model.partition("=")
     kind = PRESETS[name].kind if folder and name in PRESETS else _kind(Path(model))
-    found = _check_reranker(model) if kind == "rerank" else _check_embedder(model)
+    trial = _check_reranker if kind == "rerank" else _check_embedder
+    found = trial(model, settings)
     if as_json:
         print_json(found)
         return
@@ -106,11 +112,11 @@ def _kind(folder: Path) -> models.Kind:
     return "rerank" if classifier else "embed"
 
 
-def _check_embedder(setting: str) -> dict[str, Any]:
+def _check_embedder(setting: str, settings: Settings) -> dict[str, Any]:
     from app.core import embed
 
     started = time.perf_counter()
-    model = embed.load(setting)
+    model = embed.load(setting, device=settings.embed_device, batch=settings.embed_batch)
     loaded = time.perf_counter() - started
     vectors = model.encode_documents(_SENTENCES)
     return {
@@ -122,11 +128,11 @@ def _check_embedder(setting: str) -> dict[str, Any]:
     }
 
 
-def _check_reranker(setting: str) -> dict[str, Any]:
+def _check_reranker(setting: str, settings: Settings) -> dict[str, Any]:
     from app.search import rerank
 
     started = time.perf_counter()
-    model = rerank.load(setting)
+    model = rerank.load(setting, device=settings.embed_device, batch=settings.rerank_batch)
     loaded = time.perf_counter() - started
     answer, question = _SENTENCES
     return {

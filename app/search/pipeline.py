@@ -186,8 +186,9 @@ class Searcher:
         if reranker is None:
             return candidates
         share, top = self.weights.rerank, self._rerank_candidates
+        named = frozenset(item.reference.article_id for item in question.mentions)
         try:
-            return reranked(question.text, candidates, reranker, share, top)
+            return reranked(question.text, candidates, reranker, share, top, named)
         except ModelUnavailable as error:
             log.error("reranking left out", extra={"error": error.message})
             notices.append("並べ替えモデルが働かなかったので、元の順で示しています。")
@@ -269,7 +270,7 @@ def _check_acts(acts: Sequence[str]) -> None:
 def _cited_ids(written: Sequence[str]) -> list[str]:
     ids: list[str] = []
     for text in written:
-        mentions = references.find(text)
+        mentions = references.find(text, asked=True)
         if not mentions:
             raise BadRequest(
                 f"「{text}」は条文や先例の表記として読めません。",

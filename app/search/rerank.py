@@ -109,13 +109,18 @@ def model_name(setting: str) -> str:
 
 
 def reranked(
-    question: str, candidates: Sequence[Candidate], reranker: Reranker, share: float, top: int
+    question: str,
+    candidates: Sequence[Candidate],
+    reranker: Reranker,
+    share: float,
+    top: int,
+    named: frozenset[str] = frozenset(),
 ) -> list[Candidate]:
     """The candidates in their new order, the first `top` judged by the reranker.
 
     New score = (1 - share) · score / best score + share · judgement, a judgement of 0 for a
-    candidate that was not read. A reference the user named stands so far above the rest in the
-    old score that it stays on top unless the reranker is sure of the contrary.
+    candidate that was not read. Passages that are one of the references in `named` stay above
+    all others: no model knows better than the user which article was asked for.
     """
     best = max((candidate.score for candidate in candidates), default=0.0)
     if best <= 0:
@@ -124,6 +129,8 @@ def reranked(
     for place, candidate in enumerate(candidates):
         own = float(judged[place]) if place < len(judged) else 0.0
         candidate.score = (1 - share) * candidate.score / best + share * own
+        if not named.isdisjoint(candidate.passage.about):
+            candidate.score += 1
     return sorted(candidates, key=lambda item: (-item.score, item.key))
 
 

@@ -136,7 +136,7 @@ class Retriever:
             scores[key] = scores.get(key, 0.0) + weights.mention
         for key in self._about(store, where, exact - set(named)):
             scores[key] = scores.get(key, 0.0) + weights.mention * _PARAGRAPH_SHARE
-        for key in self._citing(store, where, exact):
+        for key in self._citing(store, where, exact, question.terms):
             scores[key] = scores.get(key, 0.0) + weights.cited
         topics = {id_: weight for id_, weight in question.articles.items() if id_ not in named}
         for id_, weight in topics.items():
@@ -173,13 +173,26 @@ class Retriever:
         found = store.select(replace(where, about=wanted), 100)
         return [(generation, id_) for id_, generation in found]
 
-    def _citing(self, store: Store, where: Where, ids: Iterable[str]) -> list[Key]:
+    def _citing(
+        self,
+        store: Store,
+        where: Where,
+        ids: Iterable[str],
+        terms: Mapping[str, float] | None = None,
+    ) -> list[Key]:
+        """Passages that cite one of `ids`; with `terms`, those that say most of them before others."""
         # A search limited to what cites an article already looks at nothing else.
         wanted = tuple(ids)
         if not wanted or where.cites:
             return []
-        found = store.select(replace(where, cites=wanted), _CITING)
-        return [(generation, id_) for id_, generation in found]
+        citing = replace(where, cites=wanted)
+        found: list[Key] = []
+        if terms:
+            (ranked,) = store.search([Leg(WORDS, encode_query(terms), _CITING)], citing)
+            found = [(hit.generation, hit.passage_id) for hit in ranked]
+        if len(found) < _CITING:
+            found += [(generation, id_) for id_, generation in store.select(citing, _CITING)]
+        return list(dict.fromkeys(found))[:_CITING]
 
     def _read(self, keys: Sequence[Key], scores: Mapping[Key, float]) -> list[Candidate]:
         passages = self._ledger.passages(keys)

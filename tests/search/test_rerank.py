@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,13 @@ def test_only_the_first_are_read(model: Path) -> None:
     assert scores["p1"] == pytest.approx(0.5 * 3.9 / 4)
 
 
-def test_a_named_reference_stays_on_top(model: Path) -> None:
-    after = reranked("婚姻", candidates(10.0, 1.0, 0.9, 0.8), load(str(model)), share=0.4, top=4)
-    assert after[0].key[1] == "p0"
+@pytest.mark.parametrize("place", range(4))
+def test_a_named_reference_stays_on_top(model: Path, place: int) -> None:
+    before = candidates(1.0, 1.0, 1.0, 1.0)
+    before[place].passage = replace(before[place].passage, about=("戸籍法:77_2",))
+    named = frozenset({"戸籍法:77_2"})
+    after = reranked("婚姻", before, load(str(model)), share=1.0, top=4, named=named)
+    assert after[0].key[1] == f"p{place}"
 
 
 def test_nothing_found_stays_nothing(model: Path) -> None:
