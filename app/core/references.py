@@ -29,6 +29,8 @@ PRECEDENT = "先例"
 
 # The register's own law: what 法 and 規 mean where nothing else is said.
 HOME_LAW = "戸籍法"
+# The order a counter means by 施行令: the register's own law has none.
+_HOME_ORDER = "住民基本台帳法施行令"
 
 # A longer range (民法第一条から第千条まで) is cited by its ends only.
 LONGEST_RANGE = 10
@@ -189,15 +191,19 @@ def _redated(id_: str, date: str) -> str:
     return ":".join((PRECEDENT, date, *id_.split(":")[2:]))
 
 
-def find(text: str, *, law: str = "") -> list[Mention]:
+def find(text: str, *, law: str = "", asked: bool = False) -> list[Mention]:
     """References that stand by themselves, in order of appearance.
 
     `law` is the law whose text or commentary this is: a bare 第三条 and この法律 are its
     own, 法 the law it implements. Without it bare articles are nobody's, and 法 and 規
     are those of the family register. A short range also yields the articles in between,
     each with the span of the range.
+
+    `asked` says that this is a question, where less is spelt out than in a book: a bare
+    77条の2, 附則3条 or 施行規則57条 is of the law the question named last, else of the
+    family register's, and 戸籍77条, 戸籍法の第77条 and 第77条2 are read too.
     """
-    return [m for m, relative in _Scan(text, law).run() if not relative]
+    return [m for m, relative in _Scan(text, law, asked=asked).run() if not relative]
 
 
 def resolve_relative(
@@ -295,6 +301,12 @@ _SEPARATOR = re.compile(
     r"(?:及び|並びに|又は|若しくは|または|および|もしくは|ならびに|から|より|ないし|乃至|と|や|〜|-)?[ ]*"
 )
 _RANGE = re.compile(r"から|より|ないし|乃至|〜|-")
+_WORD_LIST = re.compile(
+    r" ?(?:及び|並びに|又は|若しくは|または|および|もしくは|ならびに|から|より|ないし|乃至|と|や) ?"
+)
+_LOOSE_PARAGRAPH = re.compile(
+    rf" ?([1-9][0-9]?)(?! ?{_COUNTER}|[0-9a-z条項号万億千百の〜-]|[.,][0-9])"
+)
 _SHORT_LIST = re.compile(r" ?[・、,〜-] ?")
 
 _LAW_NUMBER = re.compile(
@@ -394,6 +406,7 @@ class _Scan:
         article: str = "",
         paragraph: int | None = None,
         articles: tuple[str, ...] = (),
+        asked: bool = False,
     ) -> None:
         self.length = len(text)
         self.folded, self.offsets = fold_with_offsets(text.translate(_AS_ROMANS))
@@ -401,6 +414,7 @@ class _Scan:
         self.article = article
         self.paragraph = paragraph
         self.articles = articles
+        self.asked = asked
         self.family = _family(law)
         self.named = ""
         self.found: list[_Found] = []
@@ -466,17 +480,24 @@ class _Scan:
         names_one = match[0].startswith("第") or match["article"].isascii()
         if owner is None and self.law and names_one:
             owner = _Owner(self.law, match.start())
+        if owner is None and self.asked:
+            owner = self._loose_owner(match)
         reference = _as_article(match, owner) if owner else None
         if owner is None or reference is None:
             self.found.append(_Found(None, match.start(), match.end()))
             return
-        self._add(reference, owner, match)
+        paragraph = _LOOSE_PARAGRAPH.match(self.folded, match.end()) if self.asked else None
+        if paragraph and not reference.paragraph and not reference.item:
+            reference = replace(reference, paragraph=int(paragraph[1]))
+            self._add(reference, owner, match, paragraph.end())
+        else:
+            self._add(reference, owner, match)
 
     def _short(self, match: re.Match[str]) -> None:
         owner = self._owner(match.start())
         if owner is None:
             owner = self._linked_owner(match.start())
-            if owner is None or not owner.listed:
+            if owner is None or not (owner.listed or self._lists_on(match)):
                 return
         elif not owner.law or owner.relative or not _may_be_short(self.folded, match, owner):
             return
@@ -517,12 +538,31 @@ class _Scan:
             and not self.folded.startswith("法定受託", match.end())
         )
 
-    def _add(self, reference: Reference, owner: _Owner, match: re.Match[str]) -> None:
+    def _lists_on(self, match: re.Match[str]) -> bool:
+        """Whether 774 in 民772乃至774 is an article: a higher one, after a word that joins."""
+        before = self._linked(match.start())
+        if before is None or before.reference is None or not before.reference.article:
+            return False
+        if not _WORD_LIST.fullmatch(self.folded, before.end, match.start()):
+            return False
+        if not self.asked and "条" in self.folded[before.start : before.end]:
+            return False
+        after = self.folded[match.end() : match.end() + 1]
+        if after and after in "万億千百":
+            return False
+        if not match["article"].isascii() and (
+            len(match["article"]) < 2 or not _AFTER_KANJI_NUMBER.match(self.folded, match.end())
+        ):
+            return False
+        article = _joined(match["article"], match["branch"])
+        return _order(before.reference.article) < _order(article)
+
+    def _add(self, reference: Reference, owner: _Owner, match: re.Match[str], end: int = 0) -> None:
         # Some laws carry an article in their very name: 戸籍法附則第三条第一項の戸籍の改製に関する省令.
         while owner.start < match.start() and self.found and self.found[-1].start >= owner.start:
             self.found.pop()
         before = self._linked(match.start())
-        end = match.end()
+        end = end or match.end()
         if before and before.reference and _RANGE.search(self.folded[before.end : match.start()]):
             if self.folded.startswith("まで", end):
                 end += len("まで")
@@ -655,6 +695,45 @@ class _Scan:
             listed=bool(_SHORT_LIST.fullmatch(self.folded, before.end, at)),
         )
 
+    def _loose_owner(self, match: re.Match[str]) -> _Owner | None:
+        """Whose article a bare one in a question is: 戸籍法の第77条, 戸籍77条, 第77条."""
+        text, at = self.folded, match.start()
+        if text.endswith("旧", 0, at):
+            return None
+        joint = at - 1 if text.endswith("の", 0, at) else at
+        run = _RUN.search(text, max(0, joint - 20), joint)
+        law = _names().get(f"{run[0]}法", "") if run and len(run[0]) > 1 else ""
+        if run and law:
+            return _Owner(law, run.start())
+        named = self._named_owner(joint) if joint < at else None
+        if named:
+            return None if named.abbreviated else named
+        # 三条 and 九条 are also names of places and people.
+        alone = not match[0].startswith("第") and not match["branch"]
+        if alone and len(match["article"]) < 2 and not match["article"].isascii():
+            return None
+        law = self._home(at)
+        return _Owner(law, at) if law else None
+
+    def _home(self, at: int) -> str:
+        """The law a question means before `at`: the one it named last, else the family register's.
+
+        Empty where that one is none we know (韓国民法). A law that has its article beside
+        it was named for that article only.
+        """
+        named = [
+            (end, -len(name), law)
+            for name, law in _names().items()
+            if len(name) > 2 or name.endswith("法")
+            if (end := self.folded.rfind(name, 0, at) + len(name)) >= len(name)
+            if not any(f.start < end <= f.end for f in self.found)
+        ]
+        if not named:
+            return HOME_LAW
+        end, length, law = max(named, key=lambda each: (each[0], -each[1]))
+        run = self._run_before(end + length)
+        return "" if run and run not in _NEW_LAW else law
+
     def _owner(self, at: int) -> _Owner | None:
         """The law named right before `at`, or None where no law is named there."""
         text = self.folded
@@ -674,7 +753,7 @@ class _Scan:
             elif by_number:
                 owner = _Owner(by_number, at)
         if supplementary:
-            owner = owner or (_Owner(self.law, at) if self.law else _Owner("", at))
+            owner = owner or _Owner(self.law or (self._home(at) if self.asked else ""), at)
             return replace(owner, supplementary=True)
         return owner
 
@@ -684,6 +763,11 @@ class _Scan:
             start = max(text.rfind("「", 0, at), text.rfind("『", 0, at))
             quoted = _names().get(text[start + 1 : at - 1])
             return _Owner(quoted, start) if start >= 0 and quoted else None
+        if text.endswith("旧", 0, at):
+            name, start = self._longest_name(at - 1)
+            if name and not self._run_before(start):
+                full = bool(_NAMED_IN_FULL.search(text[start : at - 1]))
+                return _Owner(f"旧{name}", start, abbreviated=not full)
         own = _THIS_LAW.search(text, max(0, at - 6), at)
         if own:
             return _Owner(self.law, own.start())
@@ -692,6 +776,8 @@ class _Scan:
             law = self.named if same[0] == "同法" else ""
             return _Owner(law, same.start(), relative=True)
         name, start = self._longest_name(at)
+        if self.asked and at - start < len("施行令"):
+            name, start = self._implementing(at) or (name, start)
         run = self._run_before(start)
         if name:
             full = bool(_NAMED_IN_FULL.search(text[start:at])) and at - start > 1
@@ -728,6 +814,16 @@ class _Scan:
             if self.folded.endswith(word, 0, at):
                 return law, at - len(word)
         return "", at
+
+    def _implementing(self, at: int) -> tuple[str, int] | None:
+        """The 施行規則 or 施行令 that a question names by no more than that."""
+        for word, law in (("施行規則", f"{HOME_LAW}施行規則"), ("施行令", _HOME_ORDER)):
+            if self.folded.endswith(word, 0, at):
+                start = at - len(word)
+                home = self._home(start - self.folded.endswith("の", 0, start))
+                child = home + word
+                return child if child in laws() else law if home == HOME_LAW else "", start
+        return None
 
 
 _LAW_NUMBER_END = re.compile(_LAW_NUMBER.pattern + "$")
@@ -861,6 +957,11 @@ def _is_circled(char: str) -> bool:
 
 def _circled(mark: str) -> int:
     return ord(mark) - ord("①") + 1
+
+
+def _order(article: str) -> tuple[int, ...]:
+    """How articles follow each other: 77, 77_2, 78; an empty one comes before all."""
+    return tuple(int(part) for part in article.split("_") if part.isdigit())
 
 
 def _between(first: Reference, last: Reference) -> Iterator[Reference]:

@@ -51,7 +51,7 @@ def understand(
     The glossary is not asked about the words in `ignore`.
     """
     text = check(text, max_chars)
-    mentions = tuple(references.find(text))
+    mentions = tuple(references.find(text, asked=True))
     asked = references.remainder(text, mentions)
     own: dict[str, float] = {}
     for token in tokens(asked):

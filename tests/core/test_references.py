@@ -47,6 +47,7 @@ def relative(text: str, **where: object) -> list[str]:
         ("住基法30-44", "住民基本台帳法:30_44"),
         ("戸49Ⅱ③", "戸籍法:49:2:3"),
         ("民733Ⅰ②", "民法:733:1:2"),
+        ("民法旧733条", "旧民法:733"),
         ("令和6年改正民法819条", "民法:819"),
         ("昭和22年改正前民法733条", "旧民法:733"),
         ("明治31年戸籍法100条", "旧戸籍法:100"),
@@ -200,6 +201,12 @@ def test_ordinary_numbers_are_no_references(text: str) -> None:
         ("民770Ⅰ①③", ["民法:770:1:1", "民法:770:1:3"]),
         ("戸77-79", ["戸籍法:77", "戸籍法:78", "戸籍法:79"]),
         ("平16.4.1民767②・③", ["民法:767:2", "民法:767:3"]),
+        ("民772乃至774", ["民法:772", "民法:773", "民法:774"]),
+        ("民772ないし774", ["民法:772", "民法:773", "民法:774"]),
+        ("民817の2から817の4", ["民法:817_2", "民法:817_3", "民法:817_4"]),
+        ("民772及び774の違い", ["民法:772", "民法:774"]),
+        ("民767から100万円、民772から10日", ["民法:767", "民法:772"]),
+        ("民法第三条又は四国", ["民法:3"]),
         ("民725〜727", ["民法:725", "民法:726", "民法:727"]),
         ("戸籍法10条の2から10条の4まで", ["戸籍法:10_2", "戸籍法:10_3", "戸籍法:10_4"]),
         ("民法1条から1050条まで", ["民法:1", "民法:1050"]),
@@ -212,6 +219,38 @@ def test_ordinary_numbers_are_no_references(text: str) -> None:
 )
 def test_lists_and_ranges(text: str, expected: list[str]) -> None:
     assert sorted(ids(text)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("第七十七条の二第一項ただし書", ["戸籍法:77_2:1"]),
+        ("七十七条の二の届", ["戸籍法:77_2"]),
+        ("77条から79条まで", ["戸籍法:77", "戸籍法:78", "戸籍法:79"]),
+        ("附則3条", ["戸籍法:s_3"]),
+        ("施行規則57条", ["戸籍法施行規則:57"]),
+        ("戸籍法施行規則57条", ["戸籍法施行規則:57"]),
+        ("施行令30条の14", ["住民基本台帳法施行令:30_14"]),
+        ("住基法の施行規則3条", ["住民基本台帳法施行規則:3"]),
+        ("旅券法施行規則3条", ["旅券法施行規則:3"]),
+        ("戸籍77条の2", ["戸籍法:77_2"]),
+        ("国籍の3条", ["国籍法:3"]),
+        ("戸籍法の第77条の2", ["戸籍法:77_2"]),
+        ("民法について。819条は?", ["民法:819"]),
+        ("民767条の氏と第77条の2の届", ["民法:767", "戸籍法:77_2"]),
+        ("戸籍法第77条2", ["戸籍法:77:2"]),
+        ("戸籍法第77条2人", ["戸籍法:77"]),
+        ("民法772条300日問題", ["民法:772"]),
+        ("韓国民法では807条", []),
+        ("この法律の3条", []),
+        ("条例第3条", []),
+        ("三条さん", []),
+        ("九条の会", []),
+    ],
+)
+def test_a_question_spells_out_less(question: str, expected: list[str]) -> None:
+    found = find(question, asked=True)
+    assert [mention.reference.id for mention in found] == expected
 
 
 def test_inside_a_law_bare_articles_are_its_own() -> None:
@@ -397,7 +436,7 @@ PIECES = st.lists(st.sampled_from(WORDS.split("|")), max_size=25).map("".join)
 
 @given(st.one_of(PIECES, st.text()), st.sampled_from(["", "戸籍法", "どこかの法"]))
 def test_any_text_is_read_without_harm(text: str, law: str) -> None:
-    mentions = find(text, law=law)
+    mentions = find(text, law=law) + find(text, law=law, asked=True)
     mentions += resolve_relative(text, law=law or "戸籍法", article="77_2", paragraph=2)
     for mention in mentions:
         assert 0 <= mention.start < mention.end <= len(text)
@@ -407,7 +446,8 @@ def test_any_text_is_read_without_harm(text: str, law: str) -> None:
 
 
 def test_long_text_without_references_is_read_in_linear_time() -> None:
-    assert find("(" * 20_000 + "一" * 20_000 + "第" * 20_000) == []
+    text = "(" * 20_000 + "一" * 20_000 + "第" * 20_000 + "旧" * 20_000 + "昭" * 20_000
+    assert find(text) == []
 
 
 def test_the_questions_of_a_counter() -> None:
@@ -417,7 +457,8 @@ def test_the_questions_of_a_counter() -> None:
     for line in path.read_text(encoding="utf-8").splitlines():
         question = json.loads(line)
         is_reference = question["metadata"]["type"] == "reference"
-        assert bool(find(question["text"])) is is_reference, question["text"]
+        for asked in (False, True):
+            assert bool(find(question["text"], asked=asked)) is is_reference, question["text"]
 
 
 def test_the_family_register_act() -> None:

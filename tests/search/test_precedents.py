@@ -5,7 +5,6 @@ import pytest
 from app.core.book import Book
 from app.main import Shiori
 from app.search.pipeline import Filters
-
 from tests.search.conftest import Publish
 
 DATED = "国籍法の改正に伴う取扱いは、昭和59年11月1日民二第5500号通達による。"

@@ -36,3 +36,8 @@ def test_ignored_terms_add_nothing(words: Glossary) -> None:
     question = understand("名字", words, 100, ignore=("名字",))
     assert question.expansions == ()
     assert question.terms == question.own
+
+
+def test_a_bare_article_of_a_question_is_of_the_family_register(words: Glossary) -> None:
+    question = understand("第77条の2の届出人は誰か", words, 100)
+    assert [mention.reference.id for mention in question.mentions] == ["戸籍法:77_2"]
