@@ -110,10 +110,12 @@ def _passage(
     about = _own_ids(own, [number for number, _ in numbered]) if own else ()
     found = references.find(chunk.text, law=own.law if own else law)
     relative = _relative(own, numbered) if own else []
+    cited = [*(mention.reference for mention in found), *relative]
+    if own and law and own.law != law:
+        # Who asks for 戸籍法附則第3条 may mean that of an amending act.
+        cited.append(replace(own, law=law))
     cites = dict.fromkeys(
-        id_
-        for reference in [*(mention.reference for mention in found), *relative]
-        for id_ in (reference.article_id, reference.id)
+        id_ for reference in cited for id_ in (reference.article_id, reference.id)
     )
     readings = (reading for item in chunk.paragraphs for reading in item.readings)
     resolved = (reference.display for reference in relative)
@@ -142,8 +144,10 @@ def _own_reference(section: Section, law: str) -> Reference | None:
         return None
     own = section.headings[-1]
     if law and own.kind == "article":
-        supplement = any(heading.kind == "supplement" for heading in section.headings)
-        written = f"{law}{'附則' if supplement else ''}{own.label}"
+        supplements = [item.text for item in section.headings if item.kind == "supplement"]
+        # 附則（令和五年法律第四八号）is that act's own, and its articles count from one again.
+        act = references.law_name(supplements[0]) if supplements else ""
+        written = f"{act or law}{'附則' if supplements else ''}{own.label}"
     elif not law and own.kind == "heading":
         written = own.text
     else:

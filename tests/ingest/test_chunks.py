@@ -67,6 +67,21 @@ def test_a_paragraph_cut_within_keeps_its_number() -> None:
     assert all("戸籍法:10:2" in passage.about for passage in found[1:])
 
 
+def test_the_supplement_of_an_amending_act_is_that_acts_own() -> None:
+    document = book(
+        "附　則",
+        "第三条　旧法の戸籍は、新法の戸籍とみなす。",
+        "附　則　（令和五年六月九日法律第四八号）　抄",
+        "第三条　この法律の施行前の届出は、前条の例による。",
+        title="戸籍法",
+    )
+    original, amending = passages(document, "b")
+    assert original.about[0] == "戸籍法:s_3"
+    assert amending.about[0] == "令和5年法律第48号:s_3"
+    assert "令和5年法律第48号:s_2" in amending.cites
+    assert "戸籍法:s_3" in amending.cites
+
+
 def test_a_supplement_is_not_the_article_of_the_same_number() -> None:
     document = book("第一条　本則。", "附　則", "第一条　この法律は…", title="戸籍法")
     first, second = passages(document, "b")
