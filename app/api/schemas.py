@@ -26,6 +26,9 @@ class FiltersIn(BaseModel):
     citing: list[str] = Field(
         default_factory=list, description="この条文・先例を引用している箇所だけ (例: 民法772条)"
     )
+    acts: list[str] = Field(
+        default_factory=list, description="この種類の届出についての箇所だけ (例: 離婚)"
+    )
 
     def to_filters(self) -> Filters:
         """The same for the search."""
@@ -35,6 +38,7 @@ class FiltersIn(BaseModel):
             tuple(self.editions),
             self.as_of,
             tuple(self.citing),
+            acts=tuple(self.acts),
         )
 
 

@@ -164,6 +164,7 @@ def test_health(client: TestClient, product: Shiori) -> None:
         ({"query": QUESTION, "kk": 1}, "kk"),
         ({"query": QUESTION, "filters": {"as_of": "きのう"}}, "as_of"),
         ({"query": QUESTION, "filters": {"citing": ["むかしむかし"]}}, "citing"),
+        ({"query": QUESTION, "filters": {"acts": ["結納"]}}, "acts"),
         ({"query": QUESTION, "filters": {"author": "x"}}, "filters.author"),
     ],
 )
