@@ -29,6 +29,9 @@ PRECEDENT = "先例"
 
 # The register's own law: what 法 and 規 mean where nothing else is said.
 HOME_LAW = "戸籍法"
+# A bare 772条 is beyond the end of that law; the counter means the next one on its desk.
+LAST_HOME_ARTICLE = 140
+_NEXT_LAW = "民法"
 # The order a counter means by 施行令: the register's own law has none.
 _HOME_ORDER = "住民基本台帳法施行令"
 
@@ -201,7 +204,7 @@ def find(text: str, *, law: str = "", asked: bool = False) -> list[Mention]:
 
     `asked` says that this is a question, where less is spelt out than in a book: a bare
     77条の2, 附則3条 or 施行規則57条 is of the law the question named last, else of the
-    family register's, and 戸籍77条, 戸籍法の第77条 and 第77条2 are read too.
+    family register's (of 民法 beyond its end), and 戸籍77条, 戸籍法の第77条 and 第77条2 are read too.
     """
     return [m for m, relative in _Scan(text, law, asked=asked).run() if not relative]
 
@@ -304,6 +307,10 @@ _RANGE = re.compile(r"から|より|ないし|乃至|〜|-")
 _WORD_LIST = re.compile(
     r" ?(?:及び|並びに|又は|若しくは|または|および|もしくは|ならびに|から|より|ないし|乃至|と|や) ?"
 )
+# 旧733条, 改正前の733条: of a law that is no longer in force, and which is not said.
+_FORMER = re.compile(r"(?:旧|改正前の?|従前の)$")
+# 法の適用に関する通則法(通則法)31条: the law's other name between it and the article.
+_LAW_IN_BRACKET = re.compile(r"\(([^()]*[法令則])\)$")
 _LOOSE_PARAGRAPH = re.compile(
     rf" ?([1-9][0-9]?)(?! ?{_COUNTER}|[0-9a-z条項号万億千百の〜-]|[.,][0-9])"
 )
@@ -698,8 +705,12 @@ class _Scan:
     def _loose_owner(self, match: re.Match[str]) -> _Owner | None:
         """Whose article a bare one in a question is: 戸籍法の第77条, 戸籍77条, 第77条."""
         text, at = self.folded, match.start()
-        if text.endswith("旧", 0, at):
+        if _FORMER.search(text, max(0, at - 6), at):
             return None
+        bracket = _LAW_IN_BRACKET.search(text, max(0, at - 40), at)
+        if bracket:
+            law = _names().get(bracket[1], "")
+            return _Owner(law, bracket.start()) if law else None
         joint = at - 1 if text.endswith("の", 0, at) else at
         run = _RUN.search(text, max(0, joint - 20), joint)
         law = _names().get(f"{run[0]}法", "") if run and len(run[0]) > 1 else ""
@@ -713,6 +724,8 @@ class _Scan:
         if alone and len(match["article"]) < 2 and not match["article"].isascii():
             return None
         law = self._home(at)
+        if law == HOME_LAW and (parse_number(match["article"]) or 0) > LAST_HOME_ARTICLE:
+            law = _NEXT_LAW
         return _Owner(law, at) if law else None
 
     def _home(self, at: int) -> str:
