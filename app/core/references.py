@@ -378,7 +378,7 @@ _ROMAN |= {mark: number for number, mark in enumerate(_ROMANS, start=1)}
 
 # Of the letters that may stand before 民767, those that end a word: 又は民767, 及び戸77.
 _BEFORE_ABBREVIATION = set("はびにらとやでもくのるが")
-_AFTER_KANJI_NUMBER = re.compile(rf"[但本前後柱各及又並準参類違所第条等・、]|[^{_KANJI}]|$")
+_AFTER_KANJI_NUMBER = re.compile(rf"[但本前後柱各及又並乃若準参類違所第条等・、]|[^{_KANJI}]|$")
 
 
 @dataclass(frozen=True, slots=True)
