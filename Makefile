@@ -57,6 +57,10 @@ bench: $(VENV)/installed ## 速さを測る (比は同じ実行の中で測っ�
 samples: $(VENV)/installed-dev ## 見本の本を原稿から組み直す (chromium と BIZ UD フォントが必要)
 	$(BIN)/python -m ingest.samples.build
 
+.PHONY: screenshots
+screenshots: $(VENV)/installed-dev ## READMEの画面写真を撮り直す (chromium が必要)
+	$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: clean
 clean: ## .venv を消す (データは消さない)
 	rm -rf $(VENV)
