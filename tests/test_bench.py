@@ -141,3 +141,11 @@ def test_peers_are_measured_beside_the_product(tmp_path: Path) -> None:
     assert systems["lexical"]["ndcg"] == 1
     assert systems["lexical"]["interval"] == [1, 1]
     assert {"words", "bm25-whitespace", "bm25-bigrams", "bm25-sudachi"} <= set(systems)
+
+
+def test_a_large_book_is_measured_alone(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["bench", "--book-pages", "3", "--json", str(tmp_path / "j")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "j").read_text("utf-8"))
+    assert found["pages"] == 3
+    assert min(found["passages"], found["writer"], found["reader"]) > 0
