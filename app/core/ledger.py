@@ -359,13 +359,18 @@ class Ledger:
             self._opened.pop(thread).close()
 
     @contextmanager
-    def _writing(self, *, books: bool = True) -> Iterator[sqlite3.Connection]:
+    def _writing(
+        self, *, books: bool = True, logging: bool = False
+    ) -> Iterator[sqlite3.Connection]:
         """One write transaction: all of it is kept, or nothing.
 
         One that leaves `books` and their generations alone keeps what is remembered of them.
+        `logging` does not wait for the disk: a power cut may lose the last entries, and nothing else.
         """
         with self._write_lock:
             db = self._db
+            if logging:
+                db.execute("PRAGMA synchronous = NORMAL")
             try:
                 yield db
             except BaseException:
@@ -374,6 +379,8 @@ class Ledger:
             else:
                 db.commit()
             finally:
+                if logging:
+                    db.execute("PRAGMA synchronous = FULL")
                 self._writes += books
 
     def close(self) -> None:
@@ -834,7 +841,7 @@ class Ledger:
         answered: bool | None = None,
     ) -> int:
         """Keeps a question with what was shown for it; returns its id."""
-        with self._writing(books=False) as db:
+        with self._writing(books=False, logging=True) as db:
             cursor = db.execute(
                 "INSERT INTO questions (asked_at, kind, query, answered, hits, took_ms)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -875,7 +882,7 @@ class Ledger:
         That is `lookup` where it is open and went on a short while ago, else an open one
         in which the same was asked then, else a new one. A page loaded again counts once.
         """
-        with self._writing(books=False) as db:
+        with self._writing(books=False, logging=True) as db:
             found = db.execute(
                 "SELECT l.id, q.query FROM lookups l JOIN questions q ON q.lookup = l.id"
                 " WHERE l.solved_at IS NULL AND q.asked_at > ? AND (l.id = ? OR q.query = ?)"
