@@ -21,7 +21,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.core.book import Book
 from app.core.errors import NotReady, ShioriError, UnreadableFile, why
@@ -31,7 +31,10 @@ from ingest.index import Shelf, fingerprint
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.5
+_What = TypeVar("_What")
+_Made = TypeVar("_Made")
+
+_PATIENCE = 0.5
 """How long a request to stop may go unheard, in seconds."""
 
 
@@ -209,7 +212,7 @@ class _Run:
                     while waiting and len(running) < workers + 1:
                         running[pool.submit(_read, waiting[0], self.settings)] = waiting[0]
                         waiting.popleft()
-                    done = wait(running, timeout=PATIENCE, return_when=FIRST_COMPLETED).done
+                    done = wait(running, timeout=_PATIENCE, return_when=FIRST_COMPLETED).done
                     for future in done:
                         self._finish(running[future], future)
                         del running[future]
@@ -361,3 +364,26 @@ def reading_pool(workers: int, on_event: Callable[[Event], None]) -> Iterator[Pr
             child.terminate()
         done.set()
         forwarder.join()
+
+
+def read_alone(
+    read: Callable[[_What, Settings], _Made],
+    task: _What,
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stopping: threading.Event,
+    broken: ShioriError,
+) -> _Made:
+    """What `read(task, settings)` gives in a process of its own.
+
+    Raises `broken` where that process ends before it is done, NotReady once `stopping` is set.
+    """
+    with reading_pool(1, on_event) as pool:
+        future = pool.submit(read, task, settings)
+        while not wait([future], timeout=_PATIENCE).done:
+            if stopping.is_set():
+                raise told_to_stop()
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            raise broken from None

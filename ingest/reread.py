@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +17,7 @@ from app.core.errors import ShioriError, UnreadableFile
 from app.core.lexical import encode_passage
 from app.core.settings import Settings
 from ingest.index import Shelf
-from ingest.jobs import PATIENCE, Event, reading_pool, report_pages, told_to_stop
+from ingest.jobs import Event, read_alone, report_pages
 from ingest.supplement import changes_of
 
 if TYPE_CHECKING:
@@ -61,7 +59,13 @@ def reread(
     state, reason, made = "interrupted", "途中で止められました。", book
     try:
         task = _Task(book, original, labels)
-        prepared = _in_child(task, settings, on_event, stopping or threading.Event())
+        broken = UnreadableFile(
+            f"「{book.title}」を読み直すプロセスが異常終了しました。",
+            hint="メモリが足りているかを確かめてください。本は元のままです。",
+            field=book.source_file,
+        )
+        stopping = stopping or threading.Event()
+        prepared = read_alone(_read, task, settings, on_event, stopping, broken)
         with shelf.writing:
             # Its description may have been changed meanwhile, or the book taken off the shelf.
             book = shelf.ledger.book(book_id)
@@ -76,24 +80,6 @@ def reread(
         )
     on_event(Event(book.source_file, "added", made.pages, made.pages))
     return made
-
-
-def _in_child(
-    task: _Task, settings: Settings, on_event: Callable[[Event], None], stopping: threading.Event
-) -> Prepared:
-    with reading_pool(1, on_event) as pool:
-        future: Future[Prepared] = pool.submit(_read, task, settings)
-        while not wait([future], timeout=PATIENCE).done:
-            if stopping.is_set():
-                raise told_to_stop()
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            raise UnreadableFile(
-                f"「{task.book.title}」を読み直すプロセスが異常終了しました。",
-                hint="メモリが足りているかを確かめてください。本は元のままです。",
-                field=task.book.source_file,
-            ) from None
 
 
 def _read(task: _Task, settings: Settings) -> Prepared:

@@ -12,8 +12,6 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from app.core.japanese import fold
 from app.core.ledger import Ledger
 from app.core.settings import Settings
 from ingest.index import Shelf, fingerprint
-from ingest.jobs import PATIENCE, Event, reading_pool, told_to_stop
+from ingest.jobs import Event, read_alone
 
 _NUMBERED = re.compile(r"追録\s*第?\s*([0-9]{1,4})\s*号?|第\s*([0-9]{1,4})\s*次?\s*追録")
 _EDITION = re.compile(r"\s*追録第[0-9]+号$")
@@ -150,7 +148,12 @@ def supplement(
                 remove=tuple(remove),
                 merged=Path(folder) / "merged.pdf",
             )
-            read = _in_child(task, settings, on_event, stopping or threading.Event())
+            broken = NotReady(
+                "追録を処理するプロセスが異常終了しました。",
+                hint="メモリが足りているかを確かめ、もう一度行ってください。元の本はそのままです。",
+            )
+            stopping = stopping or threading.Event()
+            read = read_alone(_read, task, settings, on_event, stopping, broken)
             made, changes = _publish(shelf, book, task, key, read, as_of)
         state, reason = "added", changes.sentence
     except ShioriError as error:
@@ -254,23 +257,6 @@ class _Read:
     metadata: dict[str, str]
     number: int
     prepared: Any  # ingest.pipeline.Prepared; not imported here, where LlamaIndex must not be
-
-
-def _in_child(
-    task: _Task, settings: Settings, on_event: Callable[[Event], None], stopping: threading.Event
-) -> _Read:
-    with reading_pool(1, on_event) as pool:
-        future: Future[_Read] = pool.submit(_read, task, settings)
-        while not wait([future], timeout=PATIENCE).done:
-            if stopping.is_set():
-                raise told_to_stop()
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            raise NotReady(
-                "追録を処理するプロセスが異常終了しました。",
-                hint="メモリが足りているかを確かめ、もう一度行ってください。元の本はそのままです。",
-            ) from None
 
 
 def _read(task: _Task, settings: Settings) -> _Read:
