@@ -11,13 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.core.settings import Settings
 from app.main import Shiori, application
 from tests.browser.scribe import Scribe, scribe
 
 CHROMIUM = Path("/usr/bin/chromium")
+
+# Long enough for a machine that runs other tests meanwhile; what passes does not wait.
+expect.set_options(timeout=20_000)
 
 
 @contextmanager
