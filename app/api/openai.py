@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answer.answer import Block
 from app.answer.compose import Answered, Answerer, Found, Sentence
-from app.api.stream import MEDIA_TYPE, each
 from app.core.book import Hit
 from app.core.errors import BadRequest, ShioriError
+from app.live import HEADERS, MEDIA_TYPE, PAUSE, each
 
 MODEL = "shiori"
 _HITS = 10
@@ -195,9 +195,9 @@ def router(answerer: Callable[[], Answerer], done: Callable[[Answered], None]) -
             found = next(events)
             assert isinstance(found, Found)
             return StreamingResponse(
-                _chunks(asked.model, found, each(found, events, cancelled), done),
+                _chunks(asked.model, found, each(events, cancelled), done),
                 media_type=MEDIA_TYPE,
-                headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+                headers=HEADERS,
             )
         answered = [event for event in events if isinstance(event, Answered)][-1]
         done(answered)
@@ -253,7 +253,7 @@ async def _chunks(
     shown: list[Block] = []
     async for event in events:
         if event is None:
-            yield ": \n\n"
+            yield PAUSE
         elif isinstance(event, Sentence):
             shown.append(event.block)
             yield chunk({"content": sources.text(event.block)})

@@ -33,10 +33,11 @@ from app.api.schemas import (
     passage_out,
     search_out,
 )
-from app.api.stream import MEDIA_TYPE, event_stream
+from app.api.stream import event_stream
 from app.core.book import Book
 from app.core.errors import Forbidden, ShioriError
 from app.core.ledger import Ledger
+from app.live import MEDIA_TYPE
 from app.search.pipeline import Searcher
 
 log = logging.getLogger(__name__)

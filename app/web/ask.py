@@ -23,12 +23,13 @@ from app.core import references
 from app.core.book import Book, Citation, Hit, Passage
 from app.core.errors import ShioriError
 from app.core.ledger import Lookup
+from app.live import HEADERS, MEDIA_TYPE
 from app.search.acts import ACTS, acts_of
 from app.search.pipeline import Filters
 from app.web import hints, marks
 from app.web.books import page_of_quote
 from app.web.desk import reader_of
-from app.web.stream import MEDIA_TYPE, Kept, stream
+from app.web.stream import Kept, stream
 from app.web.view import Product, View, check_same_site, page_url
 
 SHOWN = 10
@@ -272,9 +273,7 @@ def router(product: Product, view: View) -> APIRouter:
             return None
 
         return StreamingResponse(
-            stream(events, cancelled, shown),
-            media_type=MEDIA_TYPE,
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            stream(events, cancelled, shown), media_type=MEDIA_TYPE, headers=HEADERS
         )
 
     @routes.get("/slip")

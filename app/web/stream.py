@@ -7,23 +7,17 @@ The page itself never waits for the model. It shows what the books say, and asks
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 
 from app.answer.answer import Answer
 from app.answer.compose import Answered, Event
 from app.core.errors import ShioriError
+from app.live import PAUSE, each, sent
 from app.search.pipeline import Filters, SearchResult
 
-log = logging.getLogger(__name__)
-
-MEDIA_TYPE = "text/event-stream"
-# A comment now and then shows proxies that the connection lives, and us that a client is gone.
-_BEAT_SECONDS = 5.0
 _KEPT = 200
 
 # What is sent for an event: its name and the text or HTML, or None for nothing.
@@ -65,36 +59,10 @@ async def stream(
     events: Iterator[Event], cancelled: threading.Event, shown: Shown
 ) -> AsyncIterator[str]:
     """The events as text of the stream; they are made in a thread of their own."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
-
-    def put(item: tuple[str, str] | None) -> None:
-        if not cancelled.is_set():
-            loop.call_soon_threadsafe(ready.put_nowait, item)
-
-    def run() -> None:
-        try:
-            for event in events:
-                put(shown(event) or ("", ""))
-        except ShioriError as error:
-            put(shown(error))
-        except Exception:  # the handler's outermost boundary: the status is sent already
-            log.exception("unexpected error while streaming")
-            put(shown(ShioriError("予期しない誤りが起きました。", hint="もう一度試してください。")))
-        put(None)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        while True:
-            try:
-                item = await asyncio.wait_for(ready.get(), _BEAT_SECONDS)
-            except TimeoutError:
-                yield ": \n\n"
-                continue
+    pieces = filter(None, map(shown, events))
+    async with aclosing(each(pieces, cancelled)) as coming:
+        async for item in coming:
             if item is None:
-                return
-            name, text = item
-            if name:
-                yield f"event: {name}\ndata: {json.dumps(text, ensure_ascii=False)}\n\n"
-    finally:
-        cancelled.set()
+                yield PAUSE
+            elif piece := shown(item) if isinstance(item, ShioriError) else item:
+                yield sent(*piece)
