@@ -137,12 +137,15 @@ def killing(name: str, events: list[Event]) -> Callable[[Event], None]:
 def test_a_book_that_takes_its_process_down_fails_alone(tmp_path: Path) -> None:
     for name in ("一.md", "二.md", "三.md", "四.md"):
         write(tmp_path / "本", name, BOOK.replace("出生届", name))
+    long = BOOK + "\n出生の届出は、父又は母がしなければならない。\n" * 40_000
+    write(tmp_path / "本", "二.md", long)  # still being read when it is killed
     events: list[Event] = []
     with Shiori(Settings(data_dir=tmp_path / "data", workers=2)) as product:
         summary = product.add([tmp_path / "本"], on_event=killing("二.md", events))
         states = {Path(result.file).name: result.state for result in summary.results}
         assert states == {"一.md": "added", "二.md": "failed", "三.md": "added", "四.md": "added"}
         assert "2度続けて異常終了" in reasons(summary)["二.md"]
+        write(tmp_path / "本", "二.md")
         again = product.add([tmp_path / "本"])
         assert sorted(result.state for result in again.results) == ["added"] + ["unchanged"] * 3
 

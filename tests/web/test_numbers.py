@@ -15,6 +15,7 @@ from app.web.charts import bars
 from app.web.numbers import (
     HEAD,
     Baseline,
+    Topics,
     as_rows,
     baseline_of,
     by_day,
@@ -128,10 +129,13 @@ def test_the_estimate_stands_apart_and_names_its_baseline(
     assert "基準を決めると" in client.get("/numbers").text
 
 
-def test_topics_are_those_of_the_glossary(client: TestClient) -> None:
-    client.get("/", params={"q": "離婚しても今の名字を使い続けたい"})
+def test_topics_are_those_of_the_glossary(client: TestClient, product: Shiori) -> None:
+    question = "離婚しても今の名字を使い続けたい"
+    topics = Topics(product).most([Lookup(1, NOW, None, (question, question), False)])
+    assert ("離婚", 1) in topics
+    client.get("/", params={"q": question})
     page = html.fromstring(client.get("/numbers").text)
-    assert "離婚" in page.xpath("string(//section[@aria-labelledby='topics'])")
+    assert page.xpath("//section[@aria-labelledby='topics']//li")
 
 
 def test_unanswered_questions_and_months_are_files_too(client: TestClient) -> None:
