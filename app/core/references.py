@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from app.core.japanese import (
@@ -156,6 +156,7 @@ def _numbers() -> dict[str, str]:
     return {law.number: law.name for law in laws().values() if law.number}
 
 
+@lru_cache(maxsize=4096)
 def law_name(text: str) -> str:
     """Canonical name for a law's name, abbreviation or number; empty when it is none we know."""
     folded = fold(text).strip()
@@ -1031,11 +1032,18 @@ _DAY = (
     rf"(?P<month>{_N}) ?[月.・] ?(?P<day>{_N}) ?日?"
 )
 _DAY_AFTER = re.compile(rf"[ \n]{{0,3}}{_DAY}")
+_KINDS = "依命通知|回答|通達|通知|指示|決議|認可|訓令|指令"
 _NOTICE = re.compile(
     rf"(?:(?<![{_KANJI}{_KATAKANA}a-z0-9]){_DAY} ?(?:付け?|附け?)?の?[、 ]?)?(?:(?:法務省|司法省) ?)?"
     rf"(?:(?P<office>{_OFFICE}) ?(?P<mark>第?) ?(?P<number>{_COUNT}) ?(?P<end>号?)"
     rf"|(?P<other>[{_KANJI}]{{1,10}}?) ?第 ?(?P<other_number>{_COUNT}) ?号)"
-    rf"(?: ?(?P<by>[{_KANJI}0-9()]{{0,20}}?)(?P<kind>依命通知|回答|通達|通知|指示|決議|認可|訓令|指令))?"
+    rf"(?: ?(?P<by>[{_KANJI}0-9()]{{0,20}}?)(?P<kind>{_KINDS}))?"
+)
+_NEXT_NOTICE = re.compile(
+    r" ?(?:及び|並びに|又は|若しくは|および|ならびに|または|もしくは|と|[、,・]) ?"
+    rf"(?P<notice>(?:同日付?け?の? ?(?P<office>{_OFFICE}) ?第? ?|第 ?|(?=[0-9]{{3}}))"
+    rf"(?P<number>{_COUNT}) ?号"
+    rf"(?!様式|書式|用紙)(?: ?[{_KANJI}0-9()]{{0,20}}?(?P<kind>{_KINDS}))?)"
 )
 _NO_NOTICE = re.compile("法律|令$|告示|規則|条例|判決")
 # What follows the number of an article: 民767条, 民773の2, 民819①.
@@ -1047,7 +1055,9 @@ _BY_OFFICE = re.compile(r"(?:.*[局課省長官])?")
 
 def _precedents(text: str) -> Iterator[_Found]:
     """Notices cited by date, office and number; the date may be missing."""
-    for match in _NOTICE.finditer(text):
+    at = 0
+    while match := _NOTICE.search(text, at):
+        at = match.end()
         number = parse_number((match["number"] or match["other_number"]).replace(",", ""))
         day = match if match["month"] else None
         # A notice's own heading prints the number first and the date below it.
@@ -1055,13 +1065,31 @@ def _precedents(text: str) -> Iterator[_Found]:
         if number and _is_notice(match, dated=bool(day or after)):
             day = day or after
             office = _office(match["office"]) if match["office"] else match["other"]
-            reference = Reference(
+            first = Reference(
                 date=_iso_date(day) if day else "",
                 office=office,
                 number=str(number),
                 kind=match["kind"] or "",
             )
-            yield _Found(reference, match.start(), after.end() if after else match.end())
+            at = after.end() if after else at
+            for found in _listed(text, _Found(first, match.start(), at)):
+                yield found
+                at = found.end
+
+
+def _listed(text: str, first: _Found) -> list[_Found]:
+    """A notice and those listed with it: 民二第5500号及び第5501号通達, which share its date."""
+    notices = [first]
+    while match := _NEXT_NOTICE.match(text, notices[-1].end):
+        before = notices[-1].reference
+        number = parse_number(match["number"].replace(",", ""))
+        # What follows a whole citation (…号通達、第3号) is the next only if it says so itself.
+        if not before or not number or (before.kind and not (match["office"] or match["kind"])):
+            break
+        office = _office(match["office"]) if match["office"] else before.office
+        reference = replace(before, office=office, number=str(number), kind=match["kind"] or "")
+        notices.append(_Found(reference, match.start("notice"), match.end()))
+    return notices
 
 
 def _is_notice(match: re.Match[str], *, dated: bool) -> bool:

@@ -203,6 +203,9 @@ class Searcher:
                 candidate.score *= self.weights.superseded
         there.sort(key=lambda item: (-item.score, item.key))
         passages = [item.passage for item in there]
+        groups = grouped(passages, k)
+        # What only an old edition says may be among the best, but stands below every current one.
+        groups.sort(key=lambda group: bool(books[passages[group[0]].book_id].superseded_by))
         return [
             Hit(
                 rank=rank,
@@ -212,7 +215,7 @@ class Searcher:
                 warnings=self._warnings(books[passages[first].book_id], passages[first]),
                 similar=tuple(passages[place].id for place in others),
             )
-            for rank, (first, others) in enumerate(grouped(passages, k), start=1)
+            for rank, (first, others) in enumerate(groups, start=1)
         ]
 
     def _where(self, filters: Filters) -> Where | None:

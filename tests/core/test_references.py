@@ -146,6 +146,31 @@ def test_a_precedent_is_found_with_and_without_its_date(
     assert bool(set(sought_ids(ids(sought))) & set(kept_ids(ids(kept)))) is found
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "昭和59年11月1日民二第5500号及び第5501号通達",
+            ["1984-11-01:民二:5500", "1984-11-01:民二:5501"],
+        ),
+        ("昭59.11.1民二5500号・5501号通達", ["1984-11-01:民二:5500", "1984-11-01:民二:5501"]),
+        (
+            "平成16年4月1日付け民一第850号通達及び同日民二第851号依命通知",
+            ["2004-04-01:民一:850", "2004-04-01:民二:851"],
+        ),
+        (
+            "昭39.6.30民事甲2240号、昭40.1.7民事甲4016号通達",
+            ["1964-06-30:民事甲:2240", "1965-01-07:民事甲:4016"],
+        ),
+        ("昭59.11.1民二5500号通達、民一第1000号", ["1984-11-01:民二:5500", ":民一:1000"]),
+        ("民二第5500号、第3号様式", [":民二:5500"]),
+        ("民二第5500号通達、第3号に当たる", [":民二:5500"]),
+    ],
+)
+def test_precedents_in_a_list_share_what_the_first_says(text: str, expected: list[str]) -> None:
+    assert ids(text) == [f"先例:{rest}" for rest in expected]
+
+
 def test_the_kind_of_a_precedent() -> None:
     (mention,) = find("昭和39年6月30日民事甲第2240号民事局長回答参照")
     assert mention.reference.kind == "回答"

@@ -128,6 +128,16 @@ def test_superseded_editions_rank_below_current_ones(shelf: Shiori, publish: Pub
     assert [id_.split("-")[0] for id_ in newest.similar] == ["old"]
 
 
+def test_what_only_a_superseded_edition_says_stands_last(shelf: Shiori, publish: Publish) -> None:
+    publish("old2", "分籍の解説", "# 分籍\n分籍届の手数料は不要である。", edition="初版")
+    publish("new2", "分籍の解説", "# 転居\n転居届の期間は十四日以内である。", edition="第2版")
+    shelf.ledger.supersede("old2", "new2")
+    hits = shelf.searcher.search("分籍届の手数料 届", 10).hits
+    assert "old2" in {hit.book.id for hit in hits}
+    states = [bool(hit.book.superseded_by) for hit in hits]
+    assert states == sorted(states)
+
+
 def test_an_older_book_warns_of_changed_law(shelf: Shiori, publish: Publish) -> None:
     publish(
         "past",
