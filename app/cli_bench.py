@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from app.cli_eval import JsonFile, eval_cli
-from app.terminal import DataDirOption, err, load_settings, out, stages
+from app.cli_eval import eval_cli
+from app.terminal import DataDirOption, JsonFile, err, load_settings, out, stages, write_json
 
 if TYPE_CHECKING:
     from app.bench import Bench, Speed
@@ -57,7 +56,7 @@ def bench(
         found = benching.run(passages, dense, laws, stage)
     _print(found)
     if json_file is not None:
-        _write_json(json_file, found.as_json())
+        write_json(json_file, found.as_json())
 
 
 def _large_book(pages: int, json_file: Path | None) -> None:
@@ -72,7 +71,7 @@ def _large_book(pages: int, json_file: Path | None) -> None:
         f"最大のメモリ: 登録 {found.writer:,} MiB、読み取り {found.reader:,} MiB"
     )
     if json_file is not None:
-        _write_json(json_file, asdict(found))
+        write_json(json_file, asdict(found))
 
 
 def _print(found: Bench) -> None:
@@ -159,8 +158,7 @@ def peers(
     data_dir: DataDirOption = None,
 ) -> None:
     """同じ文書と質問で、他の検索エンジン (txtai、Haystack) と並べて測ります。"""
-    from eval import peers as others
-    from eval.datasets import load_dataset
+    from eval.datasets import limited, load_dataset
 
     # Loaded before anything is timed.
     importlib.import_module("ingest.pipeline")
@@ -168,7 +166,7 @@ def peers(
     vectors = _vectors(settings)
     found = []
     for folder in folders:
-        dataset = others.limited(load_dataset(folder), limit)
+        dataset = limited(load_dataset(folder), limit)
         rows = _beside(dataset, settings, vectors)
         out.print(_beside_table(dataset, rows))
         found.append(
@@ -181,7 +179,7 @@ def peers(
             }
         )
     if json_file is not None:
-        _write_json(json_file, found)
+        write_json(json_file, found)
 
 
 def _beside(dataset: Dataset, settings: Settings, vectors: Vectors | None) -> list[Row]:
@@ -200,7 +198,7 @@ def _beside(dataset: Dataset, settings: Settings, vectors: Vectors | None) -> li
             try:
                 others.required(name)
             except others.PeerMissing as error:
-                err.print(f"{error.message} {error.hint}", soft_wrap=True)
+                err.print(error.in_full, soft_wrap=True)
                 continue
             for shared in (None,) if vectors is None else (None, vectors):
                 system = f"{name} {'bm25' if shared is None else 'hybrid'}"
@@ -249,9 +247,3 @@ def _vectors(settings: Settings) -> Vectors | None:
         documents=model.encode_documents,
         questions=lambda texts: np.array([model.encode_query(text) for text in texts], np.float32),
     )
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    err.print(f"{path} に書きました。")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from rich.text import Text
 from app.cli_answers import answers, verify
 from app.cli_read import cutting, reading
 from app.core.errors import BadRequest
-from app.terminal import DataDirOption, err, load_settings, out, stages
+from app.terminal import DataDirOption, JsonFile, err, load_settings, out, stages, write_json
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
@@ -37,7 +36,6 @@ DatasetArgument = Annotated[
 ConfigOption = Annotated[
     str, typer.Option(help="default、lexical (モデルなし)、words (語だけ)、または bm25-…")
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")]
 
 
 @eval_cli.command("run")
@@ -45,19 +43,40 @@ def run(
     folder: DatasetArgument,
     json_file: JsonFile = None,
     run_file: Annotated[Path | None, typer.Option(help="順位を書くTRECファイル")] = None,
+    qrels_file: Annotated[Path | None, typer.Option(help="正解を書くTREC qrelsファイル")] = None,
     config: ConfigOption = "default",
     data_dir: DataDirOption = None,
 ) -> None:
     """評価付きの質問で検索の質と速さを測ります。"""
-    from eval.datasets import load_dataset
+    from eval.datasets import load_dataset, write_trec_qrels
     from eval.runs import write_run
 
     settings = load_settings(data_dir)
-    result = _measured(load_dataset(folder), config, settings)
+    dataset = load_dataset(folder)
+    result = _measured(dataset, config, settings)
     if run_file is not None:
         write_run(run_file, result.run, tag=result.config)
+    if qrels_file is not None:
+        write_trec_qrels(qrels_file, dataset.qrels)
     if json_file is not None:
-        _write_json(json_file, result.as_json())
+        write_json(json_file, result.as_json())
+    else:
+        out.print(_table(result))
+
+
+@eval_cli.command("measure")
+def measure(
+    qrels: Annotated[Path, typer.Argument(help="正解 (TREC qrels: 質問 0 文書 評価)")],
+    run_file: Annotated[Path, typer.Argument(help="順位 (TREC run)", metavar="RUN")],
+    json_file: JsonFile = None,
+) -> None:
+    """TRECの正解と順位のファイルだけから、検索の質を測ります (どの検索エンジンの順位でも)。"""
+    from eval.datasets import read_trec_qrels
+    from eval.runs import result_of_trec
+
+    result = result_of_trec(read_trec_qrels(qrels), run_file)
+    if json_file is not None:
+        write_json(json_file, result.as_json())
     else:
         out.print(_table(result))
 
@@ -183,7 +202,7 @@ def abstain(
     ):
         found = withholding(dataset, searcher, stage("回答")).as_json()
     if json_file is not None:
-        _write_json(json_file, {"dataset": dataset.name, "config": config, **found})
+        write_json(json_file, {"dataset": dataset.name, "config": config, **found})
         return
     table = Table("項目", "値")
     for name, value in found.items():
@@ -236,16 +255,17 @@ def baseline(
     """検索の質が記録した基準を下回らないことを確かめます。"""
     from app.core.settings import Settings
     from eval import gate
-    from eval.datasets import load_dataset
+    from eval.datasets import limited, load_dataset
 
     kept = file or gate.BASELINE
     # The site's own settings would make the gate another one everywhere.
     settings = Settings()
-    for name in gate.DATASETS:
+    for name, questions in gate.DATASETS.items():
         if not (data / name / "corpus.jsonl").is_file():
             err.print(f"{name}: {data / name} に評価データがないので確かめません。")
             continue
-        result = _measured(load_dataset(data / name), gate.CONFIG, settings)
+        dataset = limited(load_dataset(data / name), questions)
+        result = _measured(dataset, gate.CONFIG, settings)
         shown = f"{name}: nDCG@10 {result.mean('ndcg@10'):.4f}"
         if update:
             gate.update(result, kept)
@@ -297,7 +317,9 @@ def _table(result: Result) -> Table:
         "件数",
         *(LABELS[measure] for measure in MEASURES),
         title=f"{result.dataset} ({result.config})",
-        caption=f"検索1回の時間 中央値 {result.latency(50):.1f} ms、95 % {result.latency(95):.1f} ms",
+        caption=f"検索1回の時間 中央値 {result.latency(50):.1f} ms、95 % {result.latency(95):.1f} ms"
+        if result.latency_ms
+        else None,
     )
     intervals = result.intervals()
     table.add_row("すべて", str(result.queries), *(f"{result.mean(m):.4f}" for m in MEASURES))
@@ -309,9 +331,3 @@ def _table(result: Result) -> Table:
             name, str(group["queries"]), *(f"{group[measure]:.4f}" for measure in MEASURES)
         )
     return table
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    err.print(f"{path} に書きました。")

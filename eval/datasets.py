@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.core.errors import UnreadableFile
+import numpy as np
+
+from app.core.errors import BadRequest, UnreadableFile
 
 Qrels = Mapping[str, Mapping[str, int]]
 """query id → corpus id → grade; 0 is judged not relevant, an absent pair is unjudged."""
@@ -95,6 +97,22 @@ def load_dataset(folder: Path, *, split: str = "test") -> Dataset:
         answers=_read_answers(answers_path) if answers_path.exists() else {},
         unanswerable=_read_queries(unanswerable_path) if unanswerable_path.exists() else {},
     )
+
+
+def limited(dataset: Dataset, questions: int) -> Dataset:
+    """The dataset with that many of its judged questions (0: all), evenly spread; the corpus stays.
+
+    Raises BadRequest for a negative number.
+    """
+    if questions < 0:
+        raise BadRequest(
+            f"質問の数 {questions} は使えません。", hint="0以上にしてください。", field="limit"
+        )
+    judged = dataset.judged
+    if not questions or questions >= len(judged):
+        return dataset
+    places = np.linspace(0, len(judged) - 1, questions).astype(int)
+    return replace(dataset, queries={judged[place].id: judged[place] for place in places})
 
 
 def write_dataset(

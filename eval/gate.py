@@ -18,7 +18,9 @@ BASELINE = Path(__file__).with_name("baseline.json")
 UPDATE_COMMAND = "shiori eval baseline --update"
 TOLERANCE = 0.01
 
-DATASETS = ("koseki-counter-dev", "laws-caption")
+DATASETS = {"koseki-counter-dev": 0, "laws-caption": 0, "jsquad-valid": 500}
+"""What the gate asks of: dataset → how many of its questions, evenly spread (0: all)."""
+
 CONFIG = "lexical"
 """What the gate measures: search without any model, so that it is the same on every machine."""
 

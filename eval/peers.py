@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.errors import BadRequest, ShioriError
+from app.core.errors import ShioriError
 from eval.datasets import CorpusDocument, Dataset
 from eval.runs import Progress, Searcher, evaluate
 
@@ -77,22 +77,6 @@ def measured(system: str, dataset: Dataset, opened: Opened, progress: Progress) 
         p95=round(result.latency(95), 2),
         indexed_per_second=round(len(dataset.corpus) / seconds, 1),
     )
-
-
-def limited(dataset: Dataset, questions: int) -> Dataset:
-    """The dataset with that many of its judged questions (0: all), evenly spread; the corpus stays.
-
-    Raises BadRequest for a negative number.
-    """
-    if questions < 0:
-        raise BadRequest(
-            f"質問の数 {questions} は使えません。", hint="0以上にしてください。", field="limit"
-        )
-    judged = dataset.judged
-    if not questions or questions >= len(judged):
-        return dataset
-    places = np.linspace(0, len(judged) - 1, questions).astype(int)
-    return replace(dataset, queries={judged[place].id: judged[place] for place in places})
 
 
 def txtai(corpus: Iterable[CorpusDocument], vectors: Vectors | None = None) -> Searcher:

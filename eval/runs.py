@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from app.core.errors import BadRequest, UnreadableFile
-from eval.datasets import Dataset
+from eval.datasets import Dataset, Qrels
 from eval.measures import (
     MEASURES,
     SUCCESS,
@@ -175,6 +175,23 @@ def result_of_run(dataset: Dataset, path: Path) -> Result:
     """
     run = {query: _checked(dataset, ranking) for query, ranking in read_run(path).items()}
     return _result(dataset, path.stem, run, {})
+
+
+def result_of_trec(qrels: Qrels, path: Path) -> Result:
+    """Measures a TREC run file against judgements alone, without a corpus; it holds no latencies.
+
+    What is not judged counts as not relevant. Raises `UnreadableFile` for a broken file,
+    `BadRequest` where nothing is judged or no question of the run is.
+    """
+    run = read_run(path)
+    judged = {query: grades for query, grades in qrels.items() if grades}
+    if not judged.keys() & run.keys():
+        raise BadRequest(
+            f"{path} の質問に、評価付きのものが一つもありません",
+            hint="同じデータセットの正解と順位か確かめてください",
+            field=str(path),
+        )
+    return Result(path.stem, path.stem, run, per_query(judged, run, MEASURES + SUCCESS), {}, {})
 
 
 def _result(dataset: Dataset, config: str, run: Run, latency: Mapping[str, float]) -> Result:

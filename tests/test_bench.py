@@ -94,14 +94,6 @@ def test_a_service_that_does_not_start_is_named(tmp_path: Path) -> None:
     assert "unknown_key" in failure.value.hint
 
 
-def test_fewer_questions_are_spread_over_all() -> None:
-    assert list(peers.limited(DATASET, 2).queries) == ["q0", "q2"]
-    assert peers.limited(DATASET, 0) is DATASET
-    assert peers.limited(DATASET, 9) is DATASET
-    with pytest.raises(BadRequest):
-        peers.limited(DATASET, -1)
-
-
 def test_an_engine_that_is_not_installed_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

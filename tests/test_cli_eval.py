@@ -90,6 +90,19 @@ def test_run_writes_the_published_form_and_a_run_file(dataset: Path, tmp_path: P
     assert not (tmp_path / "site").exists()  # measuring leaves the site's data alone
 
 
+def test_trec_files_alone_measure_the_same(dataset: Path, tmp_path: Path) -> None:
+    run, qrels = tmp_path / "r.trec", tmp_path / "qrels.trec"
+    files = ("--run-file", run, "--qrels-file", qrels, "--json", tmp_path / "r.json")
+    shiori("eval", "run", dataset, "--config", "bm25-sudachi", *files)
+    shiori("eval", "measure", qrels, run, "--json", tmp_path / "again.json")
+    first, again = (
+        json.loads((tmp_path / name).read_text("utf-8")) for name in ("r.json", "again.json")
+    )
+    assert again["queries"] == first["queries"]
+    assert (again["ndcg@10"], again["mrr@10"]) == (first["ndcg@10"], first["mrr@10"])
+    assert "nDCG@10" in shiori("eval", "measure", qrels, run).stdout
+
+
 def test_run_prints_a_table_without_a_file(dataset: Path) -> None:
     output = shiori("eval", "run", dataset, "--config", "bm25-sudachi").stdout
     assert "nDCG@10" in output

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.errors import UnreadableFile
+from app.core.errors import BadRequest, UnreadableFile
 from eval.datasets import (
     Dataset,
+    Query,
+    limited,
     load_dataset,
     read_qrels,
     read_trec_qrels,
@@ -34,6 +36,16 @@ def test_reads_a_beir_folder(tiny: Dataset) -> None:
     assert tiny.qrels == {"q1": {"d1": 2, "d2": 1}, "q2": {"d3": 1}}
     assert tiny.answers == {}
     assert tiny.unanswerable == {}
+
+
+def test_fewer_questions_are_spread_over_all(tiny: Dataset) -> None:
+    queries = {name: Query(name, name) for name in ("q0", "q1", "q2")}
+    dataset = Dataset("三つ", tiny.corpus, queries, {name: {"d1": 1} for name in queries})
+    assert list(limited(dataset, 2).queries) == ["q0", "q2"]
+    assert limited(dataset, 0) is dataset
+    assert limited(dataset, 9) is dataset
+    with pytest.raises(BadRequest):
+        limited(dataset, -1)
 
 
 def test_only_questions_with_judgements_are_judged(tiny: Dataset) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import BadRequest, UnreadableFile
 from eval.datasets import Dataset
-from eval.runs import evaluate, read_run, result_of_run, write_run
+from eval.runs import evaluate, read_run, result_of_run, result_of_trec, write_run
 
 
 def searcher(question: str, k: int) -> Sequence[tuple[str, float]]:
@@ -69,6 +69,17 @@ def test_a_run_file_is_measured_as_it_was(tiny: Dataset, tmp_path: Path) -> None
     write_run(tmp_path / "c.trec", result.run)
     again = result_of_run(tiny, tmp_path / "c.trec")
     assert (again.config, again.per_query) == ("c", result.per_query)
+
+
+def test_a_run_is_measured_on_trec_judgements_without_a_corpus(
+    tiny: Dataset, tmp_path: Path
+) -> None:
+    result = evaluate(tiny, searcher, config="c")
+    write_run(tmp_path / "c.trec", {**result.run, "未判定": [("どこか", 1.0)]})
+    again = result_of_trec(tiny.qrels, tmp_path / "c.trec")
+    assert (again.config, again.per_query) == ("c", result.per_query)
+    with pytest.raises(BadRequest, match="一つもありません"):
+        result_of_trec({"別の質問": {"d1": 1}}, tmp_path / "c.trec")
 
 
 def test_a_run_of_another_corpus_is_refused(tiny: Dataset, tmp_path: Path) -> None:
