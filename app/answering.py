@@ -24,6 +24,7 @@ from eval.answers import (
     of_retrieved,
 )
 from eval.datasets import Dataset, Query
+from eval.measures import mean
 from eval.perturb import Row, changes, provisos, table
 from eval.runs import Progress
 
@@ -182,8 +183,8 @@ def _report(dataset: Dataset, given: Sequence[Given], rows: list[Row], model: st
         if dataset.answers
         else None,
         citations=check_citations(dataset, given),
-        kept=_mean(answerable),
-        refused=_mean(unanswerable),
+        kept=mean(answerable),
+        refused=mean(unanswerable),
         validated=cross_validated(outcomes),
         auroc=answerable_auroc(outcomes),
         aurc=aurc(outcomes),
@@ -201,10 +202,6 @@ def _outcome(dataset: Dataset, answer: Given) -> Outcome:
     relevant = {doc for doc, grade in dataset.qrels.get(answer.query, {}).items() if grade > 0}
     right = bool(relevant & set(answer.cited)) if answer.answered else True
     return Outcome(answer.confidence, answer.query in dataset.queries, right)
-
-
-def _mean(values: Sequence[bool]) -> float:
-    return float(np.mean(values)) if values else 0.0
 
 
 def _times(values: Sequence[float]) -> tuple[float, float]:

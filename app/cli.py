@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 something failed, 2 the command was used wrongly.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -56,8 +55,6 @@ cli.add_typer(eval_cli, name="eval")
 cli.add_typer(models_cli, name="models")
 cli.command()(cli_read.read)
 ingest_cli.command()(cli_read.report)
-
-_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 
 # What typer makes of Ctrl-C.
 _INTERRUPTED = 130
@@ -202,12 +199,6 @@ def ingest_supplement(
     """追録のページを頁番号で差し替え・挿入し、本の次の版にします。前の版も残ります。"""
     from app.client import Client
 
-    if as_of and not _DATE.fullmatch(as_of):
-        raise BadRequest(
-            f"日付「{as_of}」を読めません。",
-            hint="2026-04-01 のように書いてください。",
-            field="as_of",
-        )
     with _product(data_dir) as product, _watching() as watch:
         if isinstance(product, Client):
             made = product.supplement(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from app.terminal import DataDirOption, JsonOption, load_settings, out, print_json, stages
+from app.terminal import (
+    DataDirOption,
+    JsonFile,
+    JsonOption,
+    load_settings,
+    out,
+    print_json,
+    stages,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from eval.perturb import Row
@@ -31,7 +39,7 @@ def answers(
     folder: Annotated[
         Path, typer.Argument(help="corpus.jsonl・queries.jsonl・qrels/test.tsv のあるフォルダー")
     ],
-    json_file: Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")] = None,
+    json_file: JsonFile = None,
     sentences: SentencesOption = 200,
     data_dir: DataDirOption = None,
 ) -> None:
@@ -50,8 +58,7 @@ def answers(
             asking=stage("回答"),
         )
     if json_file is not None:
-        text = json.dumps(report.as_json(), ensure_ascii=False, indent=2) + "\n"
-        json_file.write_text(text, encoding="utf-8")
+        write_json(json_file, report.as_json())
         return
     table = Table("項目", "値")
     table.add_row("言語モデル", report.model or "なし (本の文をそのまま示す)")

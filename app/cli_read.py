@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,17 @@ import typer
 from rich.table import Table
 
 from app.core.errors import BadRequest
-from app.terminal import DataDirOption, JsonOption, err, load_settings, out, print_json, stages
+from app.terminal import (
+    DataDirOption,
+    JsonFile,
+    JsonOption,
+    err,
+    load_settings,
+    out,
+    print_json,
+    stages,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from app.core.book import Document, Page
@@ -141,7 +150,7 @@ def reading(
     folder: Annotated[
         Path, typer.Argument(help="本と 名前.truth.txt を置いたフォルダー (中も探す)")
     ],
-    json_file: Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """正解のある本で読み取りの文字誤り率、頁番号、速さを測り、他のPDFと画像は読めたものを示します。"""
     from ingest.check import by_kind, check
@@ -155,7 +164,7 @@ def reading(
             field=str(folder),
         )
     if json_file is not None:
-        _write_json(json_file, [asdict(row) for row in rows])
+        write_json(json_file, [asdict(row) for row in rows])
     else:
         _print_reading([row for row in rows if not row.error], by_kind(rows))
     for row in rows:
@@ -169,7 +178,7 @@ def cutting(
     folder: Annotated[Path, typer.Argument(help="評価データ (corpus.jsonl など) のフォルダー")],
     books: Annotated[Path, typer.Argument(help="その文書を含む本のフォルダー")],
     data_dir: DataDirOption = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """本を一律の長さで切ったときと、章・条・項に沿って切ったときの検索の質を比べます。"""
     from app.cutting import compare
@@ -179,18 +188,12 @@ def cutting(
     with stages() as stage:
         rows = compare(load_dataset(folder), books, settings, stage)
     if json_file is not None:
-        _write_json(json_file, [asdict(row) for row in rows])
+        write_json(json_file, [asdict(row) for row in rows])
         return
     table = Table("切り方", "パッセージ", "nDCG@10", "recall@100")
     for row in rows:
         table.add_row(row.way, f"{row.passages:,}", f"{row.ndcg:.4f}", f"{row.recall:.4f}")
     out.print(table)
-
-
-def _write_json(file: Path, value: object) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    err.print(f"{file} に書きました。")
 
 
 def _print_reading(rows: Sequence[ReadingRow], kinds: Sequence[KindRow]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from app.core import lexical
 from app.core.book import Book, Document, Passage, content_id, passage_ids
 from app.core.errors import BadRequest
 from app.core.settings import Settings
+from app.evaluation import NO_MODELS, apart
 from app.main import Shiori
 from eval.datasets import Dataset
 from eval.measures import mean, per_query
@@ -74,9 +75,9 @@ def compare(dataset: Dataset, folder: Path, settings: Settings, stage: Stage) ->
         vectors = tuple(lexical.encode_passage(passage, document.title) for passage in cut)
         return Prepared(document, cut, vectors)
 
-    owners = _owners(dataset)
+    articles = _Articles(dataset)
     return [
-        _measured(way, books, make, dataset, owners, settings, stage(way))
+        _measured(way, books, make, dataset, articles, settings, stage(way))
         for way, make in ((WINDOWS, blind), (STRUCTURE, structured))
     ]
 
@@ -97,14 +98,13 @@ def _measured(
     books: Sequence[tuple[Path, Document]],
     make: Callable[[Document, str], Prepared],
     dataset: Dataset,
-    owners: Mapping[str, Sequence[str]],
+    articles: _Articles,
     settings: Settings,
     progress: Progress,
 ) -> Cut:
-    changes = {"embed_model": "", "rerank_model": "", "qdrant_url": "", "llm_url": ""}
     with tempfile.TemporaryDirectory(prefix="shiori-cut-") as folder:
-        inside = settings.model_copy(update={**changes, "data_dir": Path(folder)})
-        with Shiori(inside) as product:
+        inside = apart(settings, Path(folder))
+        with Shiori(inside.model_copy(update=NO_MODELS)) as product:
             total = len(books) + len(dataset.judged)
             passages: list[Passage] = []
             for done, (file, document) in enumerate(books, start=1):
@@ -114,7 +114,7 @@ def _measured(
                 product.shelf.publish(book, file, book_id, prepared)
                 passages += [passage for _, passage in product.ledger.passages_of(book_id)]
                 progress(done, total)
-            held = {passage.id: _held(passage.text, owners, dataset) for passage in passages}
+            held = {passage.id: articles.held(passage.text) for passage in passages}
             run = {}
             for done, query in enumerate(dataset.judged, start=len(books) + 1):
                 hits = product.searcher.search(query.text, _ASKED).hits
@@ -130,25 +130,28 @@ def _measured(
     return Cut(way, len(passages), round(ndcg, 4), round(recall, 4))
 
 
-def _owners(dataset: Dataset) -> dict[str, list[str]]:
-    """Which documents hold a run of characters, for runs that tell documents apart."""
-    owners: dict[str, set[str]] = defaultdict(set)
-    for document in dataset.corpus.values():
-        for gram in _grams(document.text):
-            owners[gram].add(document.id)
-    return {gram: sorted(ids) for gram, ids in owners.items() if len(ids) <= _SHARED}
+class _Articles:
+    """Tells which documents a passage stands for, by runs of characters that tell them apart."""
 
+    def __init__(self, dataset: Dataset) -> None:
+        self._sizes: dict[str, int] = {}
+        owners: dict[str, set[str]] = defaultdict(set)
+        for document in dataset.corpus.values():
+            grams = _grams(document.text)
+            self._sizes[document.id] = len(grams)
+            for gram in grams:
+                owners[gram].add(document.id)
+        self._owners = {gram: sorted(ids) for gram, ids in owners.items() if len(ids) <= _SHARED}
 
-def _held(text: str, owners: Mapping[str, Sequence[str]], dataset: Dataset) -> list[str]:
-    """The documents a passage stands for, those it holds most of first."""
-    grams = _grams(text)
-    counts = Counter(id_ for gram in grams for id_ in owners.get(gram, ()))
-    found = []
-    for document_id, count in counts.most_common():
-        whole = len(_grams(dataset.corpus[document_id].text))
-        if count >= 0.5 * whole or count >= 0.4 * len(grams):
-            found.append(document_id)
-    return found
+    def held(self, text: str) -> list[str]:
+        """The documents a passage stands for, those it holds most of first."""
+        grams = _grams(text)
+        counts = Counter(id_ for gram in grams for id_ in self._owners.get(gram, ()))
+        return [
+            document_id
+            for document_id, count in counts.most_common()
+            if count >= 0.5 * self._sizes[document_id] or count >= 0.4 * len(grams)
+        ]
 
 
 def _grams(text: str) -> set[str]:

@@ -32,6 +32,8 @@ PRODUCT_CONFIGS = ("default", "lexical", "words")
 CONFIGS = (*PRODUCT_CONFIGS, *BASELINES)
 """default: as the site searches; lexical: without models; words: the words leg alone, no glossary."""
 
+NO_MODELS = {"embed_model": "", "rerank_model": ""}
+
 WORDS_ALONE = Weights(grams=0.0, topic=0.0, link=0.0, mention=0.0, supplement=1.0)
 
 # Passages of one document share its place, so more are asked for than documents are wanted.
@@ -80,17 +82,23 @@ def indexed(
     `progress` gets documents indexed and all.
     """
     if config != "default":
-        settings = settings.model_copy(update={"embed_model": "", "rerank_model": ""})
+        settings = settings.model_copy(update=NO_MODELS)
     legs = WORDS_ALONE if config == "words" else site_weights(settings)
-    with tempfile.TemporaryDirectory(prefix="shiori-eval-") as folder:
-        inside = settings.model_copy(
-            update={"data_dir": Path(folder), "qdrant_url": "", "llm_url": "", "llm_factory": ""}
-        )
-        with Shiori(inside) as product:
-            product.require_models()
-            _publish(product, dataset, progress)
-            words = Glossary(()) if config == "words" else product.glossary
-            yield product, product.searcher_with(legs, words)
+    with (
+        tempfile.TemporaryDirectory(prefix="shiori-eval-") as folder,
+        Shiori(apart(settings, Path(folder))) as product,
+    ):
+        product.require_models()
+        _publish(product, dataset, progress)
+        words = Glossary(()) if config == "words" else product.glossary
+        yield product, product.searcher_with(legs, words)
+
+
+def apart(settings: Settings, folder: Path) -> Settings:
+    """The settings of a product to measure: data of its own, no server, no language model."""
+    return settings.model_copy(
+        update={"data_dir": folder, "qdrant_url": "", "llm_url": "", "llm_factory": ""}
+    )
 
 
 def site_weights(settings: Settings) -> Weights:

@@ -310,8 +310,7 @@ class Shiori:
     def remove(self, book_id: str) -> Book:
         """Deletes a book, with its file; raises NotFound."""
         book = self.shelf.remove(book_id)
-        name = f"{book.title} {book.edition}".strip()
-        self.ledger.note_deed("コマンド", "本を消す", f"{name}（{book.id}）")
+        self.ledger.note_deed("コマンド", "本を消す", f"{book.name}（{book.id}）")
         return book
 
     def health(self) -> dict[str, Any]:

@@ -33,11 +33,23 @@ DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="データを置くフォルダー (SHIORI_DATA_DIR)")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="結果をJSONで出力する")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="結果を書くJSONファイル")]
 
 
 def print_json(value: Any) -> None:
     """Writes a value to stdout as JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(_as_json(value))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value to a file as JSON, its folders made as needed, and says so on stderr."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_as_json(value), encoding="utf-8")
+    err.print(f"{path} に書きました。")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def usage_message(error: Any) -> str:

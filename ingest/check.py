@@ -174,7 +174,7 @@ def check(
         try:
             yield check_file(path, truth, _labels(_beside(path, ".truth.json")), known)
         except UnreadableFile as error:
-            yield ReadingRow(path.name, known=known, error=f"{error.message} {error.hint}".strip())
+            yield ReadingRow(path.name, known=known, error=error.in_full)
     progress(len(files), len(files))
 
 

@@ -275,7 +275,7 @@ class _Run:
         self.on_event(Event(source, "unchanged"))
 
     def _fail(self, job_id: int, source: str, reason: ShioriError) -> None:
-        text = f"{reason.message} {reason.hint}".strip()
+        text = reason.in_full
         self._close(job_id, "failed", reason=text)
         self.summary.results.append(FileResult(source, "failed", text))
         self.on_event(Event(source, "failed", reason=text))

@@ -6,21 +6,19 @@ colophon (奥付) on the first or last pages, the file's own metadata.
 
 from __future__ import annotations
 
-import datetime
 import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.core.book import Document
+from app.core.book import Document, first_day
 from app.core.errors import UnreadableFile
 from app.core.japanese import ERA_OFFSETS, fold, parse_number
 
 FIELDS = ("title", "edition", "shelf", "authors", "publisher", "published", "isbn", "as_of")
 
 _COLOPHON_PAGES = 3
-_ISO = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _NUMBER = r"[0-9〇一二三四五六七八九十百]+"
 _DATE = rf"(?:(?:令和|平成|昭和|大正|明治)\s*(?:元|{_NUMBER})|{_NUMBER})\s*年(?:\s*{_NUMBER}\s*月)?(?:\s*{_NUMBER}\s*日)?"
 _DATE_PARTS = re.compile(
@@ -106,15 +104,13 @@ def _sidecar(path: Path) -> dict[str, str]:
 
 def _date(text: str, key: str, sidecar: Path) -> str:
     """A sidecar's date as ISO; raises UnreadableFile where it is none."""
-    date = text if _ISO.fullmatch(text) else parse_date(text)
-    try:
-        datetime.date.fromisoformat((date + "-01-01")[:10] if len(date) < 10 else date)
-    except ValueError:
+    date = text if first_day(text) else parse_date(text)
+    if not first_day(date):
         raise UnreadableFile(
             f"書誌ファイル {sidecar.name} の {key} の値「{text}」は日付として読めません。",
             hint="2025-10-01、2025-10、令和7年10月1日 のように書いてください。",
             field=sidecar.name,
-        ) from None
+        )
     return date
 
 

@@ -72,7 +72,7 @@ def reread(
             made = shelf.publish(book, original, shelf.ledger.sha256(book_id), prepared)
         state, reason = "added", "読み直しました。"
     except ShioriError as error:
-        state, reason = "failed", f"{error.message} {error.hint}".strip()
+        state, reason = "failed", error.in_full
         raise
     finally:
         shelf.ledger.finish_job(

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from app.core.book import Book, Page, Passage, content_id
+from app.core.book import Book, Page, Passage, content_id, first_day
 from app.core.errors import BadRequest, Conflict, NotReady, ShioriError, UnreadableFile, why
 from app.core.japanese import fold
 from app.core.ledger import Ledger
@@ -113,9 +113,15 @@ def supplement(
 
     `remove` are labels to take out besides those the supplement's table names, `as_of` the
     date whose law the new edition states, where the supplement does not say.
-    Raises NotFound, Conflict where a later edition is on the shelf, BadRequest where the
-    labels do not tell which pages are meant, UnreadableFile for a file that cannot be read.
+    Raises NotFound, Conflict where a later edition is on the shelf, BadRequest for a date
+    that is none and where the labels do not tell which pages are meant, UnreadableFile for a file that cannot be read.
     """
+    if as_of and not first_day(as_of):
+        raise BadRequest(
+            f"日付「{as_of}」を読めません。",
+            hint="2026-04-01 のように書いてください。",
+            field="as_of",
+        )
     book = shelf.ledger.book(book_id)
     files = [file.expanduser().absolute() for file in files]
     key = content_id(
@@ -157,7 +163,7 @@ def supplement(
             made, changes = _publish(shelf, book, task, key, read, as_of)
         state, reason = "added", changes.sentence
     except ShioriError as error:
-        state, reason = "failed", f"{error.message} {error.hint}".strip()
+        state, reason = "failed", error.in_full
         raise
     finally:
         shelf.ledger.finish_job(job_id, state, reason=reason, book_id=book_id)
@@ -186,9 +192,8 @@ def _digest(file: Path) -> str:
 def _check_latest(ledger: Ledger, book: Book) -> None:
     if book.superseded_by:
         later = ledger.book(book.superseded_by)
-        name = f"{book.title} {book.edition}".strip()
         raise Conflict(
-            f"「{name}」には後の版 {later.edition} (ID {later.id}) があります。",
+            f"「{book.name}」には後の版 {later.edition} (ID {later.id}) があります。",
             hint=f"追録は最新の版に加えてください: shiori ingest supplement {later.id} …",
             field=book.id,
         )

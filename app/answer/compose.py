@@ -46,11 +46,15 @@ _VERBATIM = "本の文をそのまま示します。"
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer with the search it rests on; `took_ms` is the whole time in milliseconds."""
+    """An answer with the search it rests on; `took_ms` is the whole time in milliseconds.
+
+    `unknown` are the nouns of the question, as written, that no passage of the shelf holds.
+    """
 
     result: SearchResult
     answer: Answer
     took_ms: float
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +256,7 @@ class Answerer:
         answer = _with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
         answer = replace(answer, notices=(*read, *doubts, *answer.notices))
         took_ms = (time.perf_counter() - started) * 1000
-        yield Answered(result, answer, round(took_ms, 3))
+        yield Answered(result, answer, round(took_ms, 3), asked.unknown)
 
     def _parted(self, result: SearchResult, k: int) -> SearchResult:
         """The search with near-duplicates of the best hits apart where they say something else."""

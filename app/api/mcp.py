@@ -62,7 +62,7 @@ def _told(call: Callable[[], T]) -> T:
     try:
         return call()
     except ShioriError as error:
-        raise ToolError(f"{error.message} {error.hint}".strip()) from error
+        raise ToolError(error.in_full) from error
 
 
 class ProductShelf:

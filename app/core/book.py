@@ -7,12 +7,16 @@ passage with its rank; a `Citation` points from a sentence of an answer to a pas
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 LineKind = Literal["body", "heading", "table", "footnote"]
+
+_STATED_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,22 @@ class Book:
     pages: int = 0
     passages: int = 0
     superseded_by: str = ""
+
+    @property
+    def name(self) -> str:
+        """Title and edition."""
+        return f"{self.title} {self.edition}".strip()
+
+
+def first_day(date: str) -> str:
+    """The first day, as ISO date, of a date as books state it (2024-03-01, 2024-03, 2024); else ''."""
+    if not _STATED_DATE.fullmatch(date):
+        return ""
+    day = date + "-01-01"[len(date) - 10 :] if len(date) < 10 else date
+    try:
+        return datetime.date.fromisoformat(day).isoformat()
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

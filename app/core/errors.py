@@ -31,6 +31,11 @@ class ShioriError(Exception):
         # Errors cross process boundaries with their hint and field.
         return _restore, (type(self), self.message, self.hint, self.field)
 
+    @property
+    def in_full(self) -> str:
+        """Cause and next step in one line."""
+        return f"{self.message} {self.hint}".strip()
+
     def as_dict(self) -> dict[str, str]:
         """The JSON error shape: code, message, hint, field (empty strings where unknown)."""
         return {

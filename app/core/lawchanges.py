@@ -7,12 +7,12 @@ is a file that staff keep up to date; its columns are explained at its top.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from app.core.book import first_day
 from app.core.glossary import bad_row, cells_of, read_table
 from app.core.japanese import fold
 from app.core.references import PRECEDENT, find
@@ -26,8 +26,6 @@ LABELS = {
     "summary": "何が変わったか",
 }
 COLUMNS = tuple(LABELS)
-
-_AS_OF = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +53,13 @@ class LawChanges:
         (民法:733, 民法:733:1). A passage rests on a change by one of its articles or by a
         keyword in its text.
         """
-        if not _AS_OF.fullmatch(as_of):
+        since = first_day(as_of)
+        later = [change for change in reversed(self.changes) if since and change.effective > since]
+        if not later:
             return []
-        since = as_of + "-01-01"[len(as_of) - 10 :] if len(as_of) < 10 else as_of
         ids = {_article_id(reference) for reference in references if _is_article(reference)}
         folded = fold(text)
-        return [
-            change
-            for change in reversed(self.changes)
-            if change.effective > since and _touches(change, ids, folded)
-        ]
+        return [change for change in later if _touches(change, ids, folded)]
 
 
 def load(paths: Sequence[Path] = (SHIPPED,)) -> LawChanges:

@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,13 @@ SAME_LOOKUP_SECONDS = 30 * 60
 
 MIGRATIONS = (M001_BOOKS, M002_DESK, M003_LIBRARY, M005_FOLDERS)
 SCHEMA_VERSION = len(MIGRATIONS)
+
+
+# The columns of `books` in their order, by the names of a Book's fields.
+_BOOK_ROW = (
+    "(:id, :generation, :sha256, :title, :source_file, :edition, :shelf, :authors, :publisher,"
+    " :published, :isbn, :as_of, :pages, :passages, :superseded_by)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,8 +462,8 @@ class Ledger:
                 "SELECT sha256 FROM generations WHERE id = ?", (generation,)
             ).fetchone()
             db.execute(
-                "INSERT OR REPLACE INTO books VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (book.id, generation, sha256, *_described(book), book.superseded_by),
+                f"INSERT OR REPLACE INTO books VALUES {_BOOK_ROW}",
+                {**asdict(book), "generation": generation, "sha256": sha256},
             )
             # Put on the shelf again from its file, a book is no longer aside.
             db.execute("DELETE FROM set_aside WHERE id = ?", (book.id,))
@@ -592,13 +599,13 @@ class Ledger:
 
     def put_back(self, item: SetAside, *, successors: Mapping[str, str] | None = None) -> None:
         """Shows a book set aside on the shelf again, in one transaction."""
-        book = item.book
-        values = (book.id, item.generation, item.sha256, *_described(book))
+        book = replace(item.book, superseded_by="")
         with self._writing() as db:
             db.execute("DELETE FROM set_aside WHERE id = ?", (book.id,))
             db.execute("UPDATE generations SET state = 'live' WHERE id = ?", (item.generation,))
             db.execute(
-                f"INSERT INTO books VALUES ({', '.join('?' * (len(values) + 1))})", (*values, "")
+                f"INSERT INTO books VALUES {_BOOK_ROW}",
+                {**asdict(book), "generation": item.generation, "sha256": item.sha256},
             )
             _mark(db, successors or {})
 
@@ -626,19 +633,10 @@ class Ledger:
         """Keeps a book's changed description: title, edition, shelf, people, dates, ISBN."""
         with self._writing() as db:
             db.execute(
-                "UPDATE books SET title = ?, edition = ?, shelf = ?, authors = ?, publisher = ?,"
-                " published = ?, isbn = ?, as_of = ? WHERE id = ?",
-                (
-                    book.title,
-                    book.edition,
-                    book.shelf,
-                    book.authors,
-                    book.publisher,
-                    book.published,
-                    book.isbn,
-                    book.as_of,
-                    book.id,
-                ),
+                "UPDATE books SET title = :title, edition = :edition, shelf = :shelf,"
+                " authors = :authors, publisher = :publisher, published = :published,"
+                " isbn = :isbn, as_of = :as_of WHERE id = :id",
+                asdict(book),
             )
             _mark(db, successors or {})
 
@@ -1173,23 +1171,6 @@ def _book(row: sqlite3.Row) -> Book:
     values = dict(row)
     del values["generation"], values["sha256"]
     return Book(**values)
-
-
-def _described(book: Book) -> tuple[str | int, ...]:
-    """A book's columns between the hash of its file and the mark of its successor."""
-    return (
-        book.title,
-        book.source_file,
-        book.edition,
-        book.shelf,
-        book.authors,
-        book.publisher,
-        book.published,
-        book.isbn,
-        book.as_of,
-        book.pages,
-        book.passages,
-    )
 
 
 def _mark(db: sqlite3.Connection, successors: Mapping[str, str]) -> None:

@@ -18,7 +18,6 @@ from app.answer.answer import Answer, Block
 from app.answer.compose import Answered, Answerer, Event, Found, Sentence, Status
 from app.answer.differ import told
 from app.answer.followup import standalone
-from app.answer.weigh import wanted
 from app.core import references
 from app.core.book import Book, Citation, Hit, Passage
 from app.core.errors import ShioriError
@@ -376,7 +375,6 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
     last = max((n for n, hit in enumerate(hits, start=1) if hit.passage.id in cited), default=0)
     shown = hits[: max(ask.shown, last)]
     listed = Listed(hits, len(shown))
-    unknown = _unknown(product, answered)
     expansions = _expansions(answered)
     sought = marks.wanted(result.question)
     return {
@@ -391,8 +389,8 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
         "expansions": expansions,
         "governing": _governing(expansions),
         "mentions": _mentions(answered),
-        "unknown": unknown,
-        "spellings": _spellings(product, answered, unknown),
+        "unknown": answered.unknown,
+        "spellings": _spellings(product, answered),
     }
 
 
@@ -424,13 +422,9 @@ def _mentions(answered: Answered) -> list[str]:
     return list(dict.fromkeys(item.display for item in named if item.id != item.law))
 
 
-def _unknown(product: Product, answered: Answered) -> list[str]:
-    """Words of the question that no passage of the shelf holds."""
-    return list(wanted(product.searcher, answered.result).unknown)
-
-
-def _spellings(product: Product, answered: Answered, unknown: Sequence[str]) -> list[str]:
+def _spellings(product: Product, answered: Answered) -> list[str]:
     """Other ways to write a question of which something was not found."""
+    unknown = answered.unknown
     if (answered.answer.answered and not unknown) or answered.result.question.mentions:
         return []
     return hints.spellings(answered.result.query, unknown, product.glossary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import UploadFile
 
-from app.core.book import Book, Page
+from app.core.book import Book, Page, first_day
 from app.core.errors import BadRequest
 from app.core.japanese import fold
 from app.core.ledger import Job, Ledger
@@ -41,7 +40,6 @@ SHOWN_PAGES = 12
 _EXCERPT = 300
 _AUTOMATIC = "auto"
 
-_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 _ISBN = re.compile(r"(?:\d[- ]?){9}[\dXx]|(?:\d[- ]?){13}")
 
 
@@ -153,7 +151,7 @@ def router(product: Managed, view: View, admission: Admission) -> APIRouter:
                     "追録のファイルが選ばれていません。", hint="追録のPDFを選んでください。"
                 )
             as_of = form.get("as_of", "").strip()
-            if as_of and not is_date(as_of):
+            if as_of and not first_day(as_of):
                 raise BadRequest(
                     f"内容現在日の日付「{as_of}」を読めません。",
                     hint="2026-04-01、2026-04、2026 のどれかの形で書いてください。",
@@ -329,7 +327,7 @@ def described(book: Book, given: dict[str, str]) -> Book:
                 field=name,
             )
     for name in ("published", "as_of"):
-        if values[name] and not is_date(values[name]):
+        if values[name] and not first_day(values[name]):
             raise BadRequest(
                 f"{FIELDS[name]}の日付「{values[name]}」を読めません。",
                 hint="2026-04-01、2026-04、2026 のどれかの形で書いてください。",
@@ -354,17 +352,6 @@ def described(book: Book, given: dict[str, str]) -> Book:
     )
 
 
-def is_date(text: str) -> bool:
-    """Whether a text is a date, a month or a year: 2026-04-01, 2026-04, 2026."""
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        datetime.date.fromisoformat(text + "-01-01"[len(text) - 10 :] if len(text) < 10 else text)
-    except ValueError:
-        return False
-    return True
-
-
 def changes(before: Book, after: Book) -> str:
     """What a changed description changes, field by field."""
     pairs = [(label, getattr(before, name), getattr(after, name)) for name, label in FIELDS.items()]
@@ -380,7 +367,7 @@ def listed(paths: Sequence[Path]) -> str:
 
 def named(book: Book) -> str:
     """A book as the record of deeds names it."""
-    return f"{book.title} {book.edition}".strip() + f"（{book.id}）"
+    return f"{book.name}（{book.id}）"
 
 
 def check_length(request: Request, most: int) -> None:

@@ -65,7 +65,7 @@ class Rebuilder:
             self._product.rebuild(on_progress)
             state.error = ""
         except ShioriError as error:
-            state.error = f"{error.message} {error.hint}".strip()
+            state.error = error.in_full
         finally:
             state.running = False
 

@@ -175,7 +175,7 @@ class Uploads:
         try:
             work()
         except ShioriError as error:
-            reason = f"{error.message} {error.hint}".strip()
+            reason = error.in_full
         finally:
             for progress in self._files.values():
                 if progress.state in ("waiting", "reading"):
