@@ -121,7 +121,7 @@ class Shiori:
             opened.callback(self.ledger.close)
             self.site_glossary, self.site_changes = site_tables(settings)
             words = glossary.load_cached(
-                (glossary.SHIPPED, *_with(settings.glossary, self.site_glossary.path)),
+                (*glossary.SHIPPED, *_with(settings.glossary, self.site_glossary.path)),
                 self.datadir.cache,
             )
             self.changes = lawchanges.load(
@@ -531,7 +531,7 @@ def site_tables(settings: Settings) -> tuple[SiteTable[Glossary], SiteTable[LawC
     changes_file = settings.data_dir / "law_changes.tsv"
 
     def words(path: Path) -> Glossary:
-        return glossary.load((glossary.SHIPPED, *_with(settings.glossary, path, site=words_file)))
+        return glossary.load((*glossary.SHIPPED, *_with(settings.glossary, path, site=words_file)))
 
     def changes(path: Path) -> LawChanges:
         return lawchanges.load(

@@ -3,7 +3,7 @@
 A resident says 名字, the statute says 氏. The glossary is a table that staff can
 extend without code (its columns are explained at the top of the shipped file);
 `expand` names, for the words found in a question, the professional terms and the
-articles that govern the matter.
+articles that govern the matter, `liken` the articles that questions like it are about.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from app.core import japanese
+from app.core import asked, japanese, references
+from app.core.asked import Likeness, TypicalQuestion, TypicalQuestions
 from app.core.errors import SettingsError
 from app.core.japanese import Token, fold, fold_with_offsets, original_span, tokens
 
-SHIPPED = Path(__file__).parent / "data" / "glossary.tsv"
+_DATA = Path(__file__).parent / "data"
+SHIPPED = (_DATA / "glossary.tsv", _DATA / "questions.tsv")
 LABELS = {
     "topic": "分類",
     "everyday": "窓口の言葉",
@@ -43,6 +45,9 @@ REVERSE_WORDS = 4
 
 # Rows of this topic also say which words count as the same when everyday phrases are matched.
 SAME = "言い換え"
+
+# Rows of this topic hold whole questions, compared by all their words (`liken`), not found in others.
+ASKED = "よくある質問"
 
 _T = TypeVar("_T")
 
@@ -154,10 +159,14 @@ def _nouns(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 class Glossary:
-    """The rows, indexed by how their phrases begin and by their rarest word."""
+    """The rows, indexed by how their phrases begin and by their rarest word.
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self.entries = tuple(entries)
+    `entries` are the rows of words; those of the topic `ASKED` are kept apart.
+    """
+
+    def __init__(self, rows: Iterable[Entry]) -> None:
+        rows = tuple(rows)
+        self.entries = tuple(row for row in rows if row.topic != ASKED)
         self.vocabulary = frozenset(_nouns(self.entries))
         self._same: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
         for entry in self.entries:
@@ -169,6 +178,22 @@ class Glossary:
         self._by_rarest: dict[bool, dict[str, list[int]]] = {False: {}, True: {}}
         self._rules: dict[int, list[_Rule]] = {}
         self._index(list(self._read_rules()))
+        self._asked = TypicalQuestions(self._typical(rows))
+
+    def _typical(self, rows: Iterable[Entry]) -> Iterator[TypicalQuestion]:
+        # What a row of words says of an article is a way of asking about it as well.
+        for row in rows:
+            ids = dict.fromkeys(
+                mention.reference.article_id
+                for article in row.articles
+                for mention in references.find(article)
+            )
+            for way in row.everyday if ids else ():
+                text = " ".join(way)
+                yield TypicalQuestion(text, self._content(text), tuple(ids))
+
+    def _content(self, text: str) -> frozenset[str]:
+        return frozenset(word.norm for word in self._levelled(tokens(fold(text))))
 
     def _read_rules(self) -> Iterator[_Rule]:
         rows = Counter(_normal(term) for entry in self.entries for term in entry.professional)
@@ -223,6 +248,14 @@ class Glossary:
                 if expansion is not None and _before(expansion, result.get(key)):
                     result[key] = expansion
         return sorted(result.values(), key=lambda e: (e.start, -e.weight, e.end, e.topic))
+
+    def liken(self, question: str) -> Likeness:
+        """The articles that questions with these words are about."""
+        return self._asked.like(self._content(question))
+
+    def rarity(self, word: str) -> float:
+        """How much a word (in normal form) tells one matter from another; see `TypicalQuestions.rarity`."""
+        return self._asked.rarity(word)
 
     def _find(self, folded: str) -> dict[int, list[_Match]]:
         """Every place of every phrase in a folded question, by phrase number."""
@@ -330,7 +363,8 @@ def load_cached(paths: Sequence[Path], cache: Path) -> Glossary:
     Analysing thousands of phrases takes about a second, which no start should wait for twice.
     The folder must be the service's own: what lies there is trusted.
     """
-    made_of = (*paths, Path(__file__), Path(japanese.__file__), japanese.VARIANTS)
+    code = (Path(module.__file__) for module in (asked, japanese, references) if module.__file__)
+    made_of = (*paths, Path(__file__), *code, japanese.VARIANTS)
     digest = hashlib.sha256(version("sudachidict-core").encode())
     try:
         for path in made_of:
@@ -361,7 +395,7 @@ def _keep(kept: Path, content: bytes) -> None:
         return  # a folder that cannot be written costs time, not answers
 
 
-def load(paths: Sequence[Path] = (SHIPPED,)) -> Glossary:
+def load(paths: Sequence[Path] = SHIPPED) -> Glossary:
     """Read glossary files in order; a later file extends or switches off rows of an earlier one.
 
     A row with the topic and first everyday word of an earlier file's row adds its

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from app.core import references
+from app.core.asked import Likeness
 from app.core.errors import BadRequest
-from app.core.glossary import Expansion, Glossary
-from app.core.japanese import bigrams, tokens
+from app.core.glossary import ASKED, Expansion, Glossary
+from app.core.japanese import bigrams, fold, tokens
 from app.core.references import Mention
 
 # Words the user did not write weigh less than those they did.
@@ -31,7 +32,9 @@ class Question:
 
     `own` are the user's words, `terms` the same with those of the glossary, `grams` the user's
     character pairs; all with their weights. `mentions` are the
-    references the user wrote; `articles` those the glossary names, each with its votes.
+    references the user wrote; `articles` those the glossary names, each with its votes, and
+    `likeness` those that questions like it are about. `rarities` are the user's words as written,
+    each with how much it tells one matter from another.
     """
 
     text: str
@@ -41,6 +44,8 @@ class Question:
     mentions: tuple[Mention, ...] = ()
     expansions: tuple[Expansion, ...] = ()
     articles: dict[str, float] = field(default_factory=dict)
+    likeness: Likeness = field(default_factory=Likeness)
+    rarities: dict[str, float] = field(default_factory=dict)
 
 
 def understand(
@@ -48,14 +53,17 @@ def understand(
 ) -> Question:
     """Reads a question; raises BadRequest for an empty or an overlong one.
 
-    The glossary is not asked about the words in `ignore`.
+    The glossary is not asked about the words in `ignore`; `ASKED` among them leaves out its
+    typical questions.
     """
     text = check(text, max_chars)
     mentions = tuple(references.find(text, asked=True))
     asked = references.remainder(text, mentions)
     own: dict[str, float] = {}
+    rarities: dict[str, float] = {}
     for token in tokens(asked):
         own[token.norm] = _FIELD_WEIGHT if token.norm in glossary.vocabulary else 1.0
+        rarities[fold(token.surface)] = glossary.rarity(token.norm)
     for token in tokens(text):
         own.setdefault(token.norm, _REFERENCE_WEIGHT)
     terms = dict(own)
@@ -64,9 +72,16 @@ def understand(
         weight = _EXPANSION_WEIGHT * expansion.weight
         for word in (word for added in expansion.adds for word in words(added)):
             terms[word] = max(weight, terms.get(word, 0.0))
-    articles = _articles(expansions)
     return Question(
-        text, own, terms, dict.fromkeys(bigrams(asked), 1.0), mentions, expansions, articles
+        text,
+        own,
+        terms,
+        dict.fromkeys(bigrams(asked), 1.0),
+        mentions,
+        expansions,
+        _articles(expansions),
+        Likeness() if ASKED in ignore else glossary.liken(asked),
+        rarities,
     )
 
 

@@ -23,13 +23,14 @@ _CITED = 8
 _CITED_BY = 5
 _CITING = 30
 
-# How many passages may speak for a question in its own words, what share of the words they must
-# hold, and what then remains of the weight of glossary and links.
+# How many of the best passages by the user's own words are read for how many of them they hold.
 _SPEAKING = 3
+# What share of the words they must hold to speak for the question, and what then remains of the
+# weight of glossary and links.
 _NEARLY_ALL = 0.7
 _ASIDE = 0.3
 
-# What an explanation that cites an article gets of the article's votes.
+# What an explanation that cites an article gets of what the article gets.
 _EXPLANATION = 0.5
 
 
@@ -44,6 +45,7 @@ class Weights:
     grams: float = 0.25
     dense: float = 0.0
     topic: float = 0.6
+    asked: float = 2.4
     link: float = 0.2
     mention: float = 10.0
     cited: float = 1.5
@@ -85,15 +87,17 @@ class Retriever:
         else:
             dense = None
         own, *found = store.search(legs(question, limit, dense), where)
-        if question.expansions and self._speaks_for_itself(question, own):
+        held = self._held(own or found[0])
+        if question.expansions and _speaks_for_itself(question, held):
             found[0] = own
             weights = replace(weights, topic=weights.topic * _ASIDE, link=weights.link * _ASIDE)
+        articles = _governing(question, weights, held)
         scores = fused(dict(zip(names, found, strict=True)), names)
-        self._add_references(store, question, where, scores, weights)
+        self._add_references(store, question, articles, where, scores)
         kept = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
         candidates = self._read(kept, scores)
         for candidate in candidates:
-            candidate.score += weights.topic * _explained(candidate.passage, question.articles)
+            candidate.score += _explained(candidate.passage, articles)
         candidates.sort(key=lambda item: (-item.score, item.key))
         linked = self._links(store, candidates, where)
         if linked:
@@ -106,30 +110,21 @@ class Retriever:
                 candidate.score *= weights.supplement
         return sorted(candidates, key=lambda item: (-item.score, item.key))
 
-    def _speaks_for_itself(self, question: Question, own: Sequence[Scored]) -> bool:
-        """Whether the user's words are the books' words: a passage holds nearly all of them.
-
-        None of those the glossary knows may be missing: 離縁 is not 離婚, however like the
-        rest of the sentence. What the glossary adds then leads away rather than on.
-        """
-        wanted = [fold(token.surface) for token in tokens(question.text)]
-        known = {fold(token.surface) for item in question.expansions for token in tokens(item.term)}
+    def _held(self, own: Sequence[Scored]) -> list[str]:
+        """The best passages by the user's own words, each as one folded text with its headings."""
         keys = [(hit.generation, hit.passage_id) for hit in own[:_SPEAKING]]
-        for passage in self._ledger.passages(keys).values():
-            held = fold("\n".join((*passage.section_path, passage.text)))
-            missing = [word for word in wanted if word not in held]
-            if len(missing) <= (1 - _NEARLY_ALL) * len(wanted) and known.isdisjoint(missing):
-                return True
-        return False
+        passages = self._ledger.passages(keys).values()
+        return [fold("\n".join((*passage.section_path, passage.text))) for passage in passages]
 
     def _add_references(
         self,
         store: Store,
         question: Question,
+        articles: Mapping[str, float],
         where: Where,
         scores: dict[Key, float],
-        weights: Weights,
     ) -> None:
+        weights = self._weights
         named = {mention.reference.article_id: 1.0 for mention in question.mentions}
         exact = {mention.reference.id for mention in question.mentions}
         for key in self._about(store, where, named):
@@ -138,10 +133,10 @@ class Retriever:
             scores[key] = scores.get(key, 0.0) + weights.mention * _PARAGRAPH_SHARE
         for key in self._citing(store, where, exact, question.terms):
             scores[key] = scores.get(key, 0.0) + weights.cited
-        topics = {id_: weight for id_, weight in question.articles.items() if id_ not in named}
-        for id_, weight in topics.items():
-            for key in self._about(store, where, [id_]):
-                scores[key] = scores.get(key, 0.0) + weights.topic * weight
+        for id_, score in articles.items():
+            if id_ not in named:
+                for key in self._about(store, where, [id_]):
+                    scores[key] = scores.get(key, 0.0) + score
 
     def _links(
         self, store: Store, candidates: Sequence[Candidate], where: Where
@@ -210,15 +205,55 @@ def legs(question: Question, limit: int, dense: Sequence[float] | None = None) -
     return asked if dense is None else [*asked, Leg(DENSE, dense, limit)]
 
 
-def _explained(passage: Passage, articles: Mapping[str, float]) -> float:
-    """The votes a book's explanation of a matter gets from the articles it cites.
+def _speaks_for_itself(question: Question, held: Sequence[str]) -> bool:
+    """Whether the user's words are the books' words: a passage holds nearly all of them.
 
-    A statute's article gets its own votes; that it cites another is a link, no more.
+    None of those the glossary knows may be missing: 離縁 is not 離婚, however like the
+    rest of the sentence. What the glossary adds then leads away rather than on.
+    """
+    wanted = [fold(token.surface) for token in tokens(question.text)]
+    known = {fold(token.surface) for item in question.expansions for token in tokens(item.term)}
+    for text in held:
+        missing = [word for word in wanted if word not in text]
+        if len(missing) <= (1 - _NEARLY_ALL) * len(wanted) and known.isdisjoint(missing):
+            return True
+    return False
+
+
+def _governing(question: Question, weights: Weights, held: Sequence[str]) -> dict[str, float]:
+    """What the articles that glossary and typical questions name add to a passage's score.
+
+    Typical questions count in full where they say the question's words better than the
+    books' best passages do; a question in the statutes' own words needs no interpreter.
+    """
+    total = sum(question.rarities.values())
+    in_books = (
+        max(
+            (
+                sum(rarity for word, rarity in question.rarities.items() if word in text) / total
+                for text in held
+            ),
+            default=0.0,
+        )
+        if total
+        else 0.0
+    )
+    share = min(1.0, question.likeness.coverage / in_books) ** 2 if in_books else 1.0
+    added = {id_: weights.topic * votes for id_, votes in question.articles.items()}
+    for id_, vote in question.likeness.votes.items():
+        added[id_] = added.get(id_, 0.0) + weights.asked * share * vote
+    return added
+
+
+def _explained(passage: Passage, articles: Mapping[str, float]) -> float:
+    """What a book's explanation of a matter gets of the articles it cites.
+
+    A statute's article gets all of its own; that it cites another is a link, no more.
     """
     if passage.about:
         return 0.0
-    votes = [articles[id_] for id_ in passage.cites if id_ in articles]
-    return _EXPLANATION * max(votes, default=0.0)
+    cited = [articles[id_] for id_ in passage.cites if id_ in articles]
+    return _EXPLANATION * max(cited, default=0.0)
 
 
 def _is_article(reference_id: str) -> bool:

@@ -145,7 +145,7 @@ def _table(
                 (version, len(table.parse(version.content)))
                 for version in ledger.table_versions(table.name, _VERSIONS)
             ],
-            topics=sorted({entry.topic for entry in product.glossary.entries}),
+            topics=sorted({entry.topic for entry in product.glossary.entries} | {glossary.ASKED}),
             error=error,
             admitted=True,
         )
@@ -327,13 +327,16 @@ def shipped_rows(name: Name, find: str) -> list[Row]:
     shipped, columns = (
         (glossary.SHIPPED, glossary.COLUMNS)
         if name == "glossary"
-        else (lawchanges.SHIPPED, lawchanges.COLUMNS)
+        else ((lawchanges.SHIPPED,), lawchanges.COLUMNS)
     )
     needle = fold(find.strip())
     if not needle:
         return []
     found = (
-        tuple(row) for _, row in read_table(shipped, columns) if needle in fold("｜".join(row))
+        tuple(row)
+        for path in shipped
+        for _, row in read_table(path, columns)
+        if needle in fold("｜".join(row))
     )
     return [row for row, _ in zip(found, range(_FOUND_ROWS), strict=False)]
 
