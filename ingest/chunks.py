@@ -153,9 +153,12 @@ def _own_reference(section: Section, law: str) -> Reference | None:
     else:
         return None
     mentions = references.find(written)
-    if mentions and mentions[0].start == 0 and mentions[0].reference.article:
-        return replace(mentions[0].reference, paragraph=None, item=None)
-    return None
+    if not mentions or mentions[0].start != 0 or not mentions[0].reference.article:
+        return None
+    # The name of 戸籍法附則第三条第一項の戸籍の改製に関する省令 begins with an article of another law.
+    if re.match(r"\w", written[mentions[0].end :]):
+        return None
+    return replace(mentions[0].reference, paragraph=None, item=None)
 
 
 def _relative(own: Reference, numbered: Iterable[tuple[int, str]]) -> list[Reference]:
