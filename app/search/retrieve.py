@@ -16,6 +16,11 @@ from app.search.question import Question
 # A passage that is the very paragraph named stands above the rest of its article.
 _PARAGRAPH_SHARE = 0.1
 
+# How many passages may be the articles that a question, or a candidate, names; and those that
+# glossary and typical questions name.
+_ABOUT = 100
+_GOVERNING = 400
+
 # How many candidates links are followed from, how many articles of each, how many candidates
 # are asked who cites them, and how many passages may answer.
 _LINKING = 10
@@ -29,6 +34,9 @@ _SPEAKING = 3
 # weight of glossary and links.
 _NEARLY_ALL = 0.7
 _ASIDE = 0.3
+
+# How fast typical questions lose weight where the books say the question's words better.
+_STEEPNESS = 3
 
 # What an explanation that cites an article gets of what the article gets.
 _EXPLANATION = 0.5
@@ -45,7 +53,7 @@ class Weights:
     grams: float = 0.25
     dense: float = 0.0
     topic: float = 0.6
-    asked: float = 2.4
+    asked: float = 3.0
     link: float = 0.2
     mention: float = 10.0
     cited: float = 1.5
@@ -93,9 +101,13 @@ class Retriever:
             weights = replace(weights, topic=weights.topic * _ASIDE, link=weights.link * _ASIDE)
         articles = _governing(question, weights, held)
         scores = fused(dict(zip(names, found, strict=True)), names)
-        self._add_references(store, question, articles, where, scores)
+        self._add_references(store, question, where, scores)
+        governing = self._ledger.passages(self._about(store, where, articles, _GOVERNING))
+        for key, passage in governing.items():
+            added = {id_: articles[id_] for id_ in passage.about if id_ in articles}
+            scores[key] = scores.get(key, 0.0) + sum(added.values())
         kept = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
-        candidates = self._read(kept, scores)
+        candidates = self._read(kept, scores, governing)
         for candidate in candidates:
             candidate.score += _explained(candidate.passage, articles)
         candidates.sort(key=lambda item: (-item.score, item.key))
@@ -120,7 +132,6 @@ class Retriever:
         self,
         store: Store,
         question: Question,
-        articles: Mapping[str, float],
         where: Where,
         scores: dict[Key, float],
     ) -> None:
@@ -133,10 +144,6 @@ class Retriever:
             scores[key] = scores.get(key, 0.0) + weights.mention * _PARAGRAPH_SHARE
         for key in self._citing(store, where, exact, question.terms):
             scores[key] = scores.get(key, 0.0) + weights.cited
-        for id_, score in articles.items():
-            if id_ not in named:
-                for key in self._about(store, where, [id_]):
-                    scores[key] = scores.get(key, 0.0) + score
 
     def _links(
         self, store: Store, candidates: Sequence[Candidate], where: Where
@@ -161,11 +168,13 @@ class Retriever:
                 linked[key] = max(share, linked.get(key, 0.0))
         return linked
 
-    def _about(self, store: Store, where: Where, ids: Iterable[str]) -> list[Key]:
+    def _about(
+        self, store: Store, where: Where, ids: Iterable[str], limit: int = _ABOUT
+    ) -> list[Key]:
         wanted = tuple(ids)
         if not wanted:
             return []
-        found = store.select(replace(where, about=wanted), 100)
+        found = store.select(replace(where, about=wanted), limit)
         return [(generation, id_) for id_, generation in found]
 
     def _citing(
@@ -189,8 +198,14 @@ class Retriever:
             found += [(generation, id_) for id_, generation in store.select(citing, _CITING)]
         return list(dict.fromkeys(found))[:_CITING]
 
-    def _read(self, keys: Sequence[Key], scores: Mapping[Key, float]) -> list[Candidate]:
-        passages = self._ledger.passages(keys)
+    def _read(
+        self,
+        keys: Sequence[Key],
+        scores: Mapping[Key, float],
+        known: Mapping[Key, Passage] | None = None,
+    ) -> list[Candidate]:
+        passages = dict(known or {})
+        passages |= self._ledger.passages([key for key in keys if key not in passages])
         return [Candidate(key, passages[key], scores[key]) for key in keys if key in passages]
 
 
@@ -225,24 +240,21 @@ def _governing(question: Question, weights: Weights, held: Sequence[str]) -> dic
 
     Typical questions count in full where they say the question's words better than the
     books' best passages do; a question in the statutes' own words needs no interpreter.
+    An article the user wrote is found without either.
     """
-    total = sum(question.rarities.values())
-    in_books = (
-        max(
-            (
-                sum(rarity for word, rarity in question.rarities.items() if word in text) / total
-                for text in held
-            ),
-            default=0.0,
-        )
-        if total
-        else 0.0
-    )
-    share = min(1.0, question.likeness.coverage / in_books) ** 2 if in_books else 1.0
+    in_books = max((_coverage(question.rarities, text) for text in held), default=0.0)
+    share = min(1.0, question.likeness.coverage / in_books) ** _STEEPNESS if in_books else 1.0
     added = {id_: weights.topic * votes for id_, votes in question.articles.items()}
     for id_, vote in question.likeness.votes.items():
         added[id_] = added.get(id_, 0.0) + weights.asked * share * vote
-    return added
+    written = {mention.reference.article_id for mention in question.mentions}
+    return {id_: score for id_, score in added.items() if id_ not in written}
+
+
+def _coverage(rarities: Mapping[str, float], text: str) -> float:
+    """The share of a question's words, weighed by their rarity, that a folded text holds."""
+    total = sum(rarities.values())
+    return sum(r for word, r in rarities.items() if word in text) / total if total else 0.0
 
 
 def _explained(passage: Passage, articles: Mapping[str, float]) -> float:
