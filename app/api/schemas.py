@@ -91,7 +91,10 @@ class HitOut(BaseModel):
 
 
 class ExpansionOut(BaseModel):
-    """Glossary words that were searched beside the user's own."""
+    """What was searched beside the user's own words, and the articles it led to.
+
+    With the term よくある質問, `adds` is the typical question that is most like the user's.
+    """
 
     term: str
     adds: list[str]
@@ -356,7 +359,7 @@ def _shared(result: SearchResult) -> dict[str, Any]:
         "hits": [hit_out(hit) for hit in result.hits],
         "expansions": [
             ExpansionOut(term=item.term, adds=list(item.adds), articles=list(item.articles))
-            for item in result.expansions
+            for item in result.readings
         ],
         "notices": list(result.notices),
     }

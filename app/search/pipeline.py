@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from app.core import references
 from app.core.book import Book, Hit, Passage
 from app.core.errors import BadRequest, ModelUnavailable, NotFound
-from app.core.glossary import Expansion, Glossary
+from app.core.glossary import ASKED, Expansion, Glossary
 from app.core.ledger import Ledger
 from app.core.lexical import WORDS, encode_query
+from app.core.references import Reference
 from app.core.store import Leg, Where
 from app.search import known
 from app.search.acts import ACTS, is_about
@@ -31,6 +32,10 @@ MAX_K = 200
 _POOL = 60
 # The engine does not know what a passage is about: more is fetched, and the rest left out.
 _POOL_OF_ACTS = 300
+# A typical question that shares less than this with the user's is not shown beside it, and of its
+# articles no more than these.
+_LIKE_ENOUGH = 0.35
+_LIKE_ARTICLES = 3
 # How often a search is run again because a book was replaced meanwhile.
 _ATTEMPTS = 5
 
@@ -71,6 +76,18 @@ class SearchResult:
     def expansions(self) -> tuple[Expansion, ...]:
         """The glossary entries that were used."""
         return self.question.expansions
+
+    @property
+    def readings(self) -> tuple[Expansion, ...]:
+        """How the question was read, to be shown: the expansions, and the typical question it is like."""
+        likeness = self.question.likeness
+        if likeness.nearest is None or likeness.coverage < _LIKE_ENOUGH:
+            return self.expansions
+        best = (id_.split(":", 1) for id_ in list(likeness.votes)[:_LIKE_ARTICLES])
+        articles = tuple(Reference(law, article).display for law, article in best)
+        adds = (likeness.nearest.text,)
+        whole = Expansion(ASKED, 0, len(self.query), adds, articles, ASKED, likeness.coverage)
+        return (*self.expansions, whole)
 
 
 class Searcher:

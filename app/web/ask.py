@@ -402,7 +402,7 @@ def _given(values: Iterable[str] | None) -> tuple[str, ...]:
 def _expansions(answered: Answered) -> list[tuple[str, list[str], list[str]]]:
     """Each word of the question with the terms and articles the glossary gave for it."""
     merged: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for item in answered.result.expansions:
+    for item in answered.result.readings:
         adds, articles = merged.setdefault(item.term, ({}, {}))
         adds.update(dict.fromkeys(item.adds))
         articles.update(dict.fromkeys(item.articles))
@@ -411,7 +411,12 @@ def _expansions(answered: Answered) -> list[tuple[str, list[str], list[str]]]:
 
 def _governing(expansions: Iterable[tuple[str, list[str], list[str]]]) -> list[str]:
     """The articles that the glossary names for the question, those named most often first."""
-    named = Counter(article for _, _, articles in expansions for article in articles)
+    named = Counter(
+        mention.reference.display
+        for _, _, articles in expansions
+        for article in articles
+        for mention in references.find(article)
+    )
     return [article for article, _ in named.most_common(_REFERENCES)]
 
 

@@ -387,8 +387,8 @@ def trial(searcher: Searcher, changed: Searcher, question: str, filters: Filters
     return Trial(
         question=question,
         older=bool(filters.books),
-        expansions_before=old.expansions,
-        expansions_after=new.expansions,
+        expansions_before=old.readings,
+        expansions_after=new.readings,
         before=_beside(old.hits, new.hits),
         after=_beside(new.hits, old.hits),
     )

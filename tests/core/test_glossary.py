@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import SettingsError
-from app.core.glossary import REVERSE, SHIPPED, Entry, Glossary, load
+from app.core.glossary import ASKED, REVERSE, SHIPPED, Entry, Glossary, load
 from app.core.japanese import parse_number
 from app.core.references import Reference, find, law_name
 
@@ -289,10 +289,47 @@ def test_shipped_words_lead_to_their_article(
     assert article in {a for e in shipped.expand(question) for a in e.articles}
 
 
-def test_the_shipped_file_explains_itself() -> None:
-    head = SHIPPED.read_text(encoding="utf-8").split("topic\teveryday")[0]
-    for word in ("｜", "＋", "everyday", "professional", "articles", "!"):
-        assert word in head
+def test_the_shipped_files_explain_themselves() -> None:
+    words, questions = (
+        path.read_text(encoding="utf-8").split("topic\teveryday")[0] for path in SHIPPED
+    )
+    for word in ("｜", "＋", "everyday", "professional", "articles", "!", ASKED):
+        assert word in words
+    for word in ("｜", "everyday", "articles", ASKED):
+        assert word in questions
+
+
+@pytest.mark.parametrize(
+    ("question", "article"),
+    [
+        ("別れた後も結婚していたときの苗字で暮らしたい", "戸籍法:77_2"),
+        ("ご遺体を焼くのに役所でもらう紙", "墓地、埋葬等に関する法律:5"),
+        ("生まれた子の名前に好きな漢字を使えるか", "戸籍法:50"),
+    ],
+)
+def test_a_question_is_likened_to_those_about_its_article(
+    shipped: Glossary, question: str, article: str
+) -> None:
+    assert shipped.liken(question).votes[article] > 0.5
+
+
+def test_typical_questions_are_no_phrases_to_be_found_in_others(tmp_path: Path) -> None:
+    found = glossary(
+        tmp_path,
+        "氏\t名字\t氏\t民法767条",
+        f"{ASKED}\t離婚しても名字はそのまま\t\t戸籍法77条の2",
+    )
+    question = "別れても名字はそのまま"
+    assert [e.topic for e in found.entries] == ["氏"]
+    assert [e.topic for e in found.expand(question)] == ["氏"]
+    assert found.liken(question).votes["戸籍法:77_2"] == 1.0
+
+
+def test_a_site_extends_the_typical_questions(shipped: Glossary, tmp_path: Path) -> None:
+    site = table(tmp_path, f"{ASKED}\t当町のゆりかご窓口の予約\t\t戸籍法49条")
+    question = "ゆりかご窓口の予約"
+    before = shipped.liken(question).votes.get("戸籍法:49", 0.0)
+    assert load([*SHIPPED, site]).liken(question).votes["戸籍法:49"] > before
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +81,21 @@ def test_the_supplement_of_an_amending_act_is_that_acts_own() -> None:
     assert amending.about[0] == "令和5年法律第48号:s_3"
     assert "令和5年法律第48号:s_2" in amending.cites
     assert "戸籍法:s_3" in amending.cites
+
+
+@pytest.mark.parametrize(
+    ("heading", "about"),
+    [
+        ("戸籍法　第七十七条の二（婚氏続称）", "戸籍法:77_2"),
+        ("民法767条", "民法:767"),
+        ("戸籍法附則第三条第一項の戸籍の改製に関する省令　附則", ""),
+        ("民法767条の届出", ""),
+    ],
+)
+def test_a_heading_is_an_article_only_where_it_names_no_more(heading: str, about: str) -> None:
+    page = Page(0, (Line(heading, level=1), Line("この省令は、公布の日から施行する。")))
+    (passage,) = passages(Document("", (page,)), "b")
+    assert passage.about[:1] == ((about,) if about else ())
 
 
 def test_a_supplement_is_not_the_article_of_the_same_number() -> None:
