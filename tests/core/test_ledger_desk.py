@@ -7,7 +7,8 @@ import pytest
 
 from app.core.book import Book, Box, Line, Page, Passage, Ruby
 from app.core.errors import NotFound
-from app.core.ledger import M001_BOOKS, Ledger
+from app.core.ledger import Ledger
+from app.core.ledger.migrations import M001_BOOKS
 
 LINES = (
     Line("第1条", Box(0.1, 0.2, 0.9, 0.25), "heading", level=2, size=1.4),
