@@ -208,7 +208,8 @@ def test_people_see_titles_pages_and_text(run: Run, data: Path) -> None:
         (["search"], "question が指定されていません"),
         (["search", "離婚", "--boook", "x"], "--boook というオプションはありません"),
         (["search", "離婚", "-k"], "-k に値が付いていません"),
-        (["search", "離婚", "-k", "多"], "-k の値は使えません"),
+        (["search", "離婚", "-k", "多"], "-k の値は使えません: 整数で指定してください"),
+        (["ingest"], "Usage: shiori ingest"),
         (["seek", "離婚"], "`shiori --help`"),
     ],
 )

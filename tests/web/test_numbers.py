@@ -117,7 +117,7 @@ def test_the_estimate_stands_apart_and_names_its_baseline(
     given = {"minutes": "30", "basis": "窓口で20件を計った中央値"}
     assert stranger.post("/numbers/baseline", data=given).status_code == 403
     assert client.post("/numbers/baseline", data=given | {"basis": ""}).status_code == 422
-    lookup = product.ledger.log_lookup("転籍届の書き方", [], 1.0, True)
+    lookup = product.ledger.log_lookup("分籍届の書き方", [], 1.0, True)
     product.ledger.solve(lookup)
     page = html.fromstring(client.post("/numbers/baseline", data=given).text)
     (estimate,) = page.xpath("//section[@aria-labelledby='estimate']")
