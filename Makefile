@@ -24,7 +24,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
 	  { echo '仮想環境を作れません。Debian・Ubuntuでは python3-venv を入れてください。'; exit 1; }
 	@echo '必要なものを $(VENV) に入れています。初めは数分かかります。'
-	@$(PIP) --upgrade pip setuptools wheel
+	@$(PIP) --upgrade pip setuptools
 	@echo '  1/2 torch ($(if $(TORCH_INDEX),$(TORCH_INDEX),$(TORCH)))'
 	@if [ -n '$(TORCH_INDEX)' ]; then $(PIP) --index-url '$(TORCH_INDEX)' torch; \
 	elif [ -n "$$PIP_NO_INDEX" ]; then $(PIP) torch; \

@@ -166,8 +166,10 @@ def test_every_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
     for version in range(len(migrations.MIGRATIONS)):
         path = tmp_path / f"{version}.sqlite"
         db = sqlite3.connect(path)
-        for number, script in enumerate(migrations.MIGRATIONS[:version], start=1):
-            db.executescript(script + f"PRAGMA user_version = {number};")
+        for migrate in migrations.MIGRATIONS[:version]:
+            migrate(db)
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
         db.close()
         ledger = Ledger(path)
         publish(ledger)

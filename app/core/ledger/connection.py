@@ -51,9 +51,11 @@ class Connection:
                     hint="栞を新しい版に更新するか、別のデータフォルダーを指定してください。",
                     field=str(self.path),
                 )
-            for version, script in enumerate(MIGRATIONS[found:], start=found + 1):
-                # executescript would commit on its own, so each step carries its transaction.
-                db.executescript(f"BEGIN;{script}PRAGMA user_version = {version};COMMIT;")
+            for version, migrate in enumerate(MIGRATIONS[found:], start=found + 1):
+                db.execute("BEGIN")
+                migrate(db)
+                db.execute(f"PRAGMA user_version = {version}")
+                db.commit()
 
     @property
     def _db(self) -> sqlite3.Connection:
