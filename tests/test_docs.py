@@ -24,8 +24,10 @@ def readme() -> str:
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_documented(readme: str, field: str) -> None:
-    assert f"{PREFIX}{field.upper()}" in readme
+def test_every_setting_is_documented_with_its_default(readme: str, field: str) -> None:
+    setting = Settings.model_fields[field]
+    default = "" if setting.default in ("", None, ()) else f"`{setting.default}`"
+    assert f"| `{PREFIX}{field.upper()}` | {default} | {setting.description} |" in readme
 
 
 def test_no_setting_is_documented_that_does_not_exist(readme: str) -> None:
@@ -41,25 +43,45 @@ def test_every_make_target_named_exists(readme: str) -> None:
     assert named <= targets
 
 
-def test_every_command_named_exists(readme: str) -> None:
-    named = set(re.findall(r"(?:^|`|\$ )shiori ([a-z]+(?: [a-z]+)?)", readme, re.M))
+def test_every_command_named_exists_with_its_options(readme: str) -> None:
+    named = re.findall(r"(?:^|`|\$ |bin/)shiori ([a-z][^`#|…\n]*)", readme, re.M)
     assert named
-    assert not [words for words in sorted(named) if not exists(words.split())]
+    for line in named:
+        command = find(line.split())
+        assert command is not None, line
+        known = {option for param in command.params for option in param.opts}
+        assert set(re.findall(r"--[a-z-]+", line)) <= known | {"--help"}, line
+
+
+def test_every_command_is_named(readme: str) -> None:
+    # The evaluation's table leaves the group's name out.
+    text = " ".join(readme.split())
+    assert not [
+        words
+        for words in commands()
+        if not re.search(rf"`(?:shiori )?(?:{words}|{words.removeprefix('eval ')})\b", text)
+    ]
 
 
 def test_every_command_the_makefile_runs_exists() -> None:
     recipes = (ROOT / "Makefile").read_text("utf-8")
     named = set(re.findall(r"\$\(BIN\)/shiori ([a-z]+)", recipes))
-    assert not [name for name in sorted(named) if not exists([name])]
+    assert not [name for name in sorted(named) if find([name]) is None]
 
 
-def exists(words: list[str]) -> bool:
-    """Whether a command, or the group and command, is there; a word after a command is its argument."""
+def find(words: list[str]) -> Any:
+    """The command that the first words name, or None; what follows it are its arguments."""
     place: Any = typer.main.get_command(cli)
     for word in words:
         if not hasattr(place, "commands"):
-            return True
-        if word not in place.commands:
-            return False
-        place = place.commands[word]
-    return True
+            break
+        place = place.commands.get(word)
+    return place
+
+
+def commands() -> list[str]:
+    """Every command, with its group's name before it."""
+    found = []
+    for name, command in typer.main.get_command(cli).commands.items():  # type: ignore[attr-defined]
+        found += [f"{name} {inner}" for inner in getattr(command, "commands", {})] or [name]
+    return found
