@@ -4,34 +4,48 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 8000
-# Where pip finds the torch build, if not where it finds everything else (see README: CPU or CUDA).
+# Which build of torch: cpu, auto (what fits this machine's GPU) or a CUDA version such as cu130.
+TORCH ?= cpu
+# Another index to get it from (a mirror of your own); TORCH does not count then.
 TORCH_INDEX ?=
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## この一覧を表示する
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+# torch for the CPU lies in PyTorch's own index, which uv knows; pip alone would take the CUDA
+# build of several gigabytes. Where that index is out of reach, pip's own has to do.
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo 'Python 3.11以降が必要です (PYTHON=python3.12 のように指定できます)'; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip setuptools wheel -c constraints.txt
-	$(BIN)/pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11以降が必要です (PYTHON=python3.12 のように指定できます)。'; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+	  { echo '仮想環境を作れません。Debian・Ubuntuでは python3-venv を入れてください。'; exit 1; }
+	@echo '必要なものを $(VENV) に入れています。初めは数分かかります。'
+	@$(PIP) --upgrade pip setuptools
+	@echo '  1/2 torch ($(if $(TORCH_INDEX),$(TORCH_INDEX),$(TORCH)))'
+	@if [ -n '$(TORCH_INDEX)' ]; then $(PIP) --index-url '$(TORCH_INDEX)' torch; \
+	elif [ -n "$$PIP_NO_INDEX" ]; then $(PIP) torch; \
+	else $(PIP) uv && UV_HTTP_RETRIES=0 $(BIN)/uv pip install --quiet --no-deps \
+	  --python $(BIN)/python --torch-backend '$(TORCH)' -c constraints.txt torch 2>/dev/null || \
+	  { echo '      PyTorchの配布元に届かないので、pipの既定の配布元から入れます。'; $(PIP) torch; }; fi
+	@echo '  2/2 そのほかのライブラリー'
+	@$(PIP) --quiet --no-build-isolation -e .
+	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,ocr]'
-	touch $@
+	@echo '開発とテストに使うものを $(VENV) に入れています。'
+	@$(PIP) --quiet --no-build-isolation -e '.[dev,ocr]'
+	@touch $@
 
 .PHONY: install
 install: $(VENV)/installed ## 実行に必要なものを .venv に入れる
 
 .PHONY: run
 run: $(VENV)/installed ## 見本の本を登録して http://127.0.0.1:8000 で検索サービスを始める
-	$(BIN)/shiori serve --samples --host $(HOST) --port $(PORT)
+	@$(BIN)/shiori serve --samples --host $(HOST) --port $(PORT)
 
 .PHONY: test
 test: lint ## すべての検査とテストを行う (.ci/run と同じ)
@@ -51,7 +65,7 @@ format: $(VENV)/installed-dev ## 書式を整える
 
 .PHONY: bench
 bench: $(VENV)/installed ## 速さを測る (比は同じ実行の中で測ったもの)
-	$(BIN)/shiori bench
+	@$(BIN)/shiori bench
 
 .PHONY: samples
 samples: $(VENV)/installed-dev ## 見本の本を原稿から組み直す (chromium と BIZ UD フォントが必要)

@@ -585,6 +585,8 @@ def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     """
     import uvicorn
 
+    from app.api.protocol import Protocol
+
     settings = product.settings
     listening = _listen(settings.host, settings.port)
     token = secrets.token_urlsafe(32)
@@ -593,6 +595,7 @@ def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
     url = f"http://{host}:{settings.port}"
     config = uvicorn.Config(
         app,
+        http=Protocol,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,6 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from app.core.errors import demand
 
 if TYPE_CHECKING:
     from app.core.settings import Settings
@@ -53,7 +56,12 @@ def _as_json(value: Any) -> str:
 
 
 def usage_message(error: Any) -> str:
-    """A wrong use of the command line, as typer raises it, in Japanese with the next step."""
+    """A wrong use of the command line, as typer raises it, in Japanese with the next step.
+
+    A group without a command is no mistake: that shows its help.
+    """
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(error.format_message())
     name = getattr(error, "option_name", "")
     if not name and (param := getattr(error, "param", None)) is not None:
         name = "、".join(param.opts)
@@ -61,12 +69,18 @@ def usage_message(error: Any) -> str:
         "MissingParameter": f"{name} が指定されていません。",
         "NoSuchOption": f"{name} というオプションはありません。",
         "BadOptionUsage": f"{name} に値が付いていません。",
-        "BadParameter": f"{name} の値は使えません ({error.message})。",
+        "BadParameter": f"{name} の値は使えません: {_demanded(error)}。",
     }
     other = f"このコマンドまたは引数はありません ({error.message})。"
     command = error.ctx.command_path if error.ctx else "shiori"
     message = messages.get(type(error).__name__, other)
     return f"使い方の誤り: {message}\n`{command} --help` で使い方を確かめてください。"
+
+
+def _demanded(error: Any) -> str:
+    """What an option asks of its value."""
+    cause = error.__cause__
+    return demand(cause.errors()[0]) if isinstance(cause, ValidationError) else str(error.message)
 
 
 def load_settings(data_dir: Path | None, **overrides: Any) -> Settings:

@@ -341,7 +341,10 @@ def _read(task: _Task, settings: Settings) -> _Read:
 @contextmanager
 def reading_pool(workers: int, on_event: Callable[[Event], None]) -> Iterator[ProcessPoolExecutor]:
     """A pool of reading processes whose progress events reach `on_event`."""
-    context = multiprocessing.get_context("spawn")
+    # They are forked from a process of its own that has imported what they need: the second
+    # book added by a service does not wait for LlamaIndex again.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ingest.metadata", "ingest.pipeline", "ingest.sandbox"])
     events: Any = context.Queue()
     done = threading.Event()
 

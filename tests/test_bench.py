@@ -32,14 +32,16 @@ DATASET = Dataset(
 def made(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings(data_dir=tmp_path_factory.mktemp("made") / "data")
     done: list[tuple[int, int]] = []
-    bench.build(settings, sample_data, 1100, lambda *progress: done.append(progress))
-    assert done == [(1000, 1100), (1100, 1100)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "_PER_BOOK", 100)
+        bench.build(settings, sample_data, 110, lambda *progress: done.append(progress))
+    assert done == [(100, 110), (110, 110)]
     return settings
 
 
 def test_a_made_up_shelf_is_searched_like_any_other(made: Settings) -> None:
     with Shiori(made) as product:
-        assert [book.passages for book in product.ledger.books().values()] == [1000, 100]
+        assert [book.passages for book in product.ledger.books().values()] == [100, 10]
         result = product.searcher.search("離婚後の氏")
         assert len(result.hits) == 10
         found = [hit.passage for hit in result.hits]
@@ -60,7 +62,7 @@ def test_a_made_up_passage_joins_two_halves_with_their_words(made: Settings) -> 
 
 def test_every_kind_of_call_is_timed(made: Settings) -> None:
     speed = bench.speed("合成", made, 1.0, rounds=1)
-    assert (speed.books, speed.passages, speed.dense) == (2, 1100, 0)
+    assert (speed.books, speed.passages, speed.dense) == (2, 110, 0)
     assert set(speed.everything) == {"engine", "encoding", "store", "search", "http"}
     assert set(speed.one_book) == {"engine", "store", "search", "http"}
     assert all(timing.calls == len(bench.QUESTIONS) for timing in speed.everything.values())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from app.cli import cli
 from app.core.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +24,10 @@ def readme() -> str:
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_documented(readme: str, field: str) -> None:
-    assert f"{PREFIX}{field.upper()}" in readme
+def test_every_setting_is_documented_with_its_default(readme: str, field: str) -> None:
+    setting = Settings.model_fields[field]
+    default = "" if setting.default in ("", None, ()) else f"`{setting.default}`"
+    assert f"| `{PREFIX}{field.upper()}` | {default} | {setting.description} |" in readme
 
 
 def test_no_setting_is_documented_that_does_not_exist(readme: str) -> None:
@@ -40,22 +43,45 @@ def test_every_make_target_named_exists(readme: str) -> None:
     assert named <= targets
 
 
-def test_every_command_named_exists(readme: str) -> None:
-    named = set(re.findall(r"(?:^|`|\$ )shiori ([a-z]+(?: [a-z]+)?)", readme, re.M))
+def test_every_command_named_exists_with_its_options(readme: str) -> None:
+    named = re.findall(r"(?:^|`|\$ |bin/)shiori ([a-z][^`#|…\n]*)", readme, re.M)
     assert named
-    assert not [words for words in sorted(named) if not exists(words.split())]
+    for line in named:
+        command = find(line.split())
+        assert command is not None, line
+        known = {option for param in command.params for option in param.opts}
+        assert set(re.findall(r"--[a-z-]+", line)) <= known | {"--help"}, line
+
+
+def test_every_command_is_named(readme: str) -> None:
+    # The evaluation's table leaves the group's name out.
+    text = " ".join(readme.split())
+    assert not [
+        words
+        for words in commands()
+        if not re.search(rf"`(?:shiori )?(?:{words}|{words.removeprefix('eval ')})\b", text)
+    ]
 
 
 def test_every_command_the_makefile_runs_exists() -> None:
     recipes = (ROOT / "Makefile").read_text("utf-8")
     named = set(re.findall(r"\$\(BIN\)/shiori ([a-z]+)", recipes))
-    assert not [name for name in sorted(named) if not exists([name])]
+    assert not [name for name in sorted(named) if find([name]) is None]
 
 
-def exists(words: list[str]) -> bool:
-    """Whether a command, or the group and command, is there; a word after a command is its argument."""
-    shiori = str(Path(sys.executable).with_name("shiori"))
-    groups = ("ingest", "eval", "models")
-    wanted = words if words[0] in groups else words[:1]
-    done = subprocess.run([shiori, *wanted, "--help"], capture_output=True)
-    return done.returncode == 0
+def find(words: list[str]) -> Any:
+    """The command that the first words name, or None; what follows it are its arguments."""
+    place: Any = typer.main.get_command(cli)
+    for word in words:
+        if not hasattr(place, "commands"):
+            break
+        place = place.commands.get(word)
+    return place
+
+
+def commands() -> list[str]:
+    """Every command, with its group's name before it."""
+    found = []
+    for name, command in typer.main.get_command(cli).commands.items():  # type: ignore[attr-defined]
+        found += [f"{name} {inner}" for inner in getattr(command, "commands", {})] or [name]
+    return found

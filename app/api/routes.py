@@ -17,7 +17,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answer.compose import Answered, Answerer
-from app.api import openai
+from app.api import examples, openai
 from app.api.schemas import (
     AskIn,
     AskOut,
@@ -118,13 +118,19 @@ def router(product: Product, token: str) -> APIRouter:
 
     @routes.get("/search", summary="質問に答えるパッセージを探す")
     def search(
-        q: Annotated[str, Query(description="質問文、語句、または条文・先例番号")],
+        q: Annotated[
+            str, Query(description="質問文、語句、または条文・先例番号", examples=[examples.QUERY])
+        ],
         k: Annotated[int, Query(description="返すパッセージの数 (1〜200)")] = 10,
         books: Annotated[list[str] | None, Query(description="書籍ID")] = None,
         shelves: Annotated[list[str] | None, Query(description="書棚名")] = None,
         editions: Annotated[list[str] | None, Query(description="版")] = None,
-        as_of: Annotated[str, Query(description="この日に有効な版だけ")] = "",
-        citing: Annotated[list[str] | None, Query(description="この条文・先例を引用")] = None,
+        as_of: Annotated[
+            str, Query(description="この日に有効な版だけ", examples=["2026-04-01"])
+        ] = "",
+        citing: Annotated[
+            list[str] | None, Query(description="この条文・先例を引用", examples=[["民法772条"]])
+        ] = None,
     ) -> SearchOut:
         filters = FiltersIn(
             books=books or [],
@@ -144,7 +150,7 @@ def router(product: Product, token: str) -> APIRouter:
 
     @routes.get("/ask", summary="質問に、根拠を引いて答える")
     def ask(
-        q: Annotated[str, Query(description="質問文")],
+        q: Annotated[str, Query(description="質問文", examples=[examples.QUERY])],
         k: Annotated[int, Query(description="返すパッセージの数 (1〜200)")] = 10,
     ) -> AskOut:
         answered = product.answerer.ask(q, k)

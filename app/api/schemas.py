@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answer.answer import Block, Differing
 from app.answer.compose import Answered
+from app.api import examples
 from app.core.book import Book, Hit, Passage
 from app.search.pipeline import Filters, SearchResult
 
@@ -45,12 +46,7 @@ class FiltersIn(BaseModel):
 class QuestionIn(BaseModel):
     """A question with the number of passages wanted."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"query": "離婚しても今の名字を使い続けたい", "k": 5, "filters": {}}]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.QUESTION]})
 
     query: str = Field(description="質問文、語句、または条文・先例番号")
     k: int = Field(default=10, description="返すパッセージの数 (1〜200)")
@@ -69,6 +65,8 @@ class AskIn(QuestionIn):
 
 class HitOut(BaseModel):
     """A passage found. Page indices count from 0; `page_label` is the printed page number."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.HIT]})
 
     rank: int
     score: float
@@ -103,6 +101,8 @@ class ExpansionOut(BaseModel):
 
 class SearchOut(BaseModel):
     """The answer of /v1/search."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SEARCH]})
 
     query: str
     took_ms: float
@@ -165,6 +165,8 @@ class AskOut(BaseModel):
     stand), `inquiry` is a draft for the Legal Affairs Bureau where nothing was answered.
     """
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ASK]})
+
     query: str
     answered: bool
     answer: list[SentenceOut]
@@ -183,6 +185,8 @@ class AskOut(BaseModel):
 class PassageOut(BaseModel):
     """A passage with its place: `boxes` are fractions of the page, origin top left."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PASSAGE]})
+
     passage_id: str
     book: BookOut
     section_path: list[str]
@@ -198,6 +202,8 @@ class PassageOut(BaseModel):
 
 class BookOut(BaseModel):
     """A book on the shelf."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.BOOK]})
 
     id: str
     title: str
@@ -216,6 +222,8 @@ class BookOut(BaseModel):
 
 class HealthOut(BaseModel):
     """Whether the service answers, and with what."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.HEALTH]})
 
     status: str = Field(description="ready または loading")
     version: str

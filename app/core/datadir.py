@@ -49,8 +49,10 @@ class DataDir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
+            service = running_service(path)
+            holder = f"{service.url} の栞 (プロセス {service.pid})" if service else "別のプロセス"
             raise DataDirLocked(
-                f"データフォルダー {path} は別のプロセスが使っています。",
+                f"データフォルダー {path} は{holder}が使っています。",
                 hint="動いている shiori を終えるか、--data-dir で別のフォルダーを指定してください。",
                 field="data_dir",
             ) from None

@@ -61,6 +61,7 @@ def operations(schema: dict[str, Any], base: str) -> list[dict[str, Any]]:
                         if status != "200"
                     ],
                     "example": _example(base, method, path, operation, body, schema),
+                    "answer_example": _answer_example(answer, schema),
                 }
             )
     return found
@@ -144,6 +145,12 @@ def _example(
     text = json.dumps(_sample("", body, schema), ensure_ascii=False)
     sent = f" -H 'Content-Type: application/json' -d '{text}'" if body else ""
     return f"curl -X {method.upper()} {base}{path}{sent}"
+
+
+def _answer_example(answer: dict[str, Any], schema: dict[str, Any]) -> str:
+    shape = schema["components"]["schemas"].get(_type(answer), {})
+    examples = shape.get("examples")
+    return json.dumps(examples[0], ensure_ascii=False, indent=2) if examples else ""
 
 
 def _sample(name: str, shape: dict[str, Any], schema: dict[str, Any]) -> Any:

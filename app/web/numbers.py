@@ -242,9 +242,15 @@ def saved_hours(
     return solved * (baseline.minutes - median_seconds / 60) / 60
 
 
-def by_day(lookups: Sequence[Lookup], verdicts: Sequence[Verdict], span: int) -> list[Day]:
+def by_day(
+    lookups: Sequence[Lookup],
+    verdicts: Sequence[Verdict],
+    span: int,
+    *,
+    today: datetime.date | None = None,
+) -> list[Day]:
     """The last `span` days up to today, oldest first; a look-up counts on the day it began."""
-    today = datetime.date.today()
+    today = today or datetime.date.today()
     dates = [today - datetime.timedelta(days=back) for back in range(span - 1, -1, -1)]
     begun: dict[datetime.date, list[Lookup]] = {date: [] for date in dates}
     said: dict[datetime.date, list[Verdict]] = {date: [] for date in dates}

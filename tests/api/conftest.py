@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import uvicorn
 
+from app.api.protocol import Protocol
 from app.api.service import create
 from app.main import Shiori
 from tests.answer.conftest import product, publish
@@ -22,7 +23,9 @@ TOKEN = "token-of-the-tests"
 @contextmanager
 def serving(product: Shiori) -> Iterator[str]:
     """The address of a running service over a product."""
-    config = uvicorn.Config(create(product, TOKEN), port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        create(product, TOKEN), port=0, http=Protocol, log_config=None, lifespan="off"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

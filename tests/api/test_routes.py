@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import BaseModel
 
+from app.api import schemas
 from app.api.schemas import ErrorOut
 from app.api.service import create
 from app.core.settings import Settings
@@ -249,6 +251,18 @@ def test_the_description_leads_nowhere_else(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
     assert "/v1/search" in description["paths"]
     assert not [path for path in description["paths"] if "local" in path]
+
+
+def test_every_example_of_the_description_is_valid_and_whole(app: FastAPI) -> None:
+    shapes = app.openapi()["components"]["schemas"]
+    shown = {name for name in shapes if "examples" in shapes[name]}
+    assert shown >= {"QuestionIn", "SearchOut", "AskOut", "BookOut", "PassageOut", "HealthOut"}
+    for name in shown:
+        shape: type[BaseModel] = getattr(schemas, name)
+        for example in shapes[name]["examples"]:
+            shape.model_validate(example)
+            if name.endswith("Out"):
+                assert example.keys() == shape.model_fields.keys()
 
 
 def test_questions_are_kept_for_tuning(client: TestClient, product: Shiori) -> None:

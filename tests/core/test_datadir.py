@@ -37,7 +37,7 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(DataDirLocked):
+        with pytest.raises(DataDirLocked, match="http://x の栞"):
             DataDir(tmp_path)
         assert running_service(tmp_path) == Service("http://x", 1, "t")
         holder.kill()

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core import ledger as ledger_module
 from app.core.book import Book, Box, Line, Page, PageBoxes, Passage
 from app.core.errors import DataDirTooNew, NotFound, StoreUnavailable
-from app.core.ledger import Ledger
+from app.core.ledger import Ledger, migrations
 
 BOOK = Book("b1", "戸籍の手引", "/本/手引.pdf", edition="第2版", shelf="窓口", pages=2, passages=2)
 PAGES = (
@@ -164,11 +163,13 @@ def test_facts_are_kept_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_every_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
-    for version in range(len(ledger_module.MIGRATIONS)):
+    for version in range(len(migrations.MIGRATIONS)):
         path = tmp_path / f"{version}.sqlite"
         db = sqlite3.connect(path)
-        for number, script in enumerate(ledger_module.MIGRATIONS[:version], start=1):
-            db.executescript(script + f"PRAGMA user_version = {number};")
+        for migrate in migrations.MIGRATIONS[:version]:
+            migrate(db)
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
         db.close()
         ledger = Ledger(path)
         publish(ledger)

@@ -7,7 +7,8 @@ import pytest
 
 from app.core.book import Book, Box, Line, Page, Passage, Ruby
 from app.core.errors import NotFound
-from app.core.ledger import M001_BOOKS, Ledger
+from app.core.ledger import Ledger
+from app.core.ledger.migrations import m001_books
 
 LINES = (
     Line("第1条", Box(0.1, 0.2, 0.9, 0.25), "heading", level=2, size=1.4),
@@ -19,7 +20,8 @@ LINES = (
 def test_a_ledger_of_the_first_version_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     old = sqlite3.connect(path)
-    old.executescript(M001_BOOKS + "PRAGMA user_version = 1;")
+    m001_books(old)
+    old.execute("PRAGMA user_version = 1")
     old.execute(
         "INSERT INTO questions (asked_at, kind, query, hits, took_ms) VALUES (1, 'ask', '離婚', '[]', 5)"
     )

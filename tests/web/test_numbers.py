@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
-import time
 
 import pytest
 from fastapi.testclient import TestClient
@@ -25,7 +25,9 @@ from app.web.numbers import (
 )
 from app.web.spreadsheet import as_csv
 
-NOW = time.time()
+# Noon of a fixed day: nothing here may depend on when it runs.
+TODAY = datetime.date(2026, 11, 27)
+NOW = datetime.datetime.combine(TODAY, datetime.time(12)).timestamp()
 LOOKUPS = [
     Lookup(3, NOW, None, ("車庫証明",), False),
     Lookup(2, NOW, NOW + 600, ("離婚", "離婚の届出"), True),
@@ -35,7 +37,7 @@ LOOKUPS = [
 
 def test_look_ups_count_on_the_day_they_began() -> None:
     verdicts = [Verdict(1, NOW, "離婚", "b-1", True, "", "")]
-    yesterday, today = by_day(LOOKUPS, verdicts, 2)
+    yesterday, today = by_day(LOOKUPS, verdicts, 2, today=TODAY)
     assert (yesterday.lookups, yesterday.minutes, yesterday.likes) == (1, 2.0, 0)
     assert (today.lookups, today.questions, today.answered, today.unanswered) == (2, 3, 1, 1)
     assert (today.solved, today.minutes, today.likes) == (1, 10.0, 1)
@@ -46,7 +48,7 @@ def test_spellings_that_fold_alike_are_one_question() -> None:
 
 
 def test_the_table_is_read_by_a_spreadsheet() -> None:
-    data = as_csv(HEAD, as_rows(by_day(LOOKUPS, [], 2)))
+    data = as_csv(HEAD, as_rows(by_day(LOOKUPS, [], 2, today=TODAY)))
     assert data.startswith("\ufeff".encode())
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert [row["調べもの"] for row in rows] == ["1", "2"]
@@ -117,7 +119,7 @@ def test_the_estimate_stands_apart_and_names_its_baseline(
     given = {"minutes": "30", "basis": "窓口で20件を計った中央値"}
     assert stranger.post("/numbers/baseline", data=given).status_code == 403
     assert client.post("/numbers/baseline", data=given | {"basis": ""}).status_code == 422
-    lookup = product.ledger.log_lookup("転籍届の書き方", [], 1.0, True)
+    lookup = product.ledger.log_lookup("分籍届の書き方", [], 1.0, True)
     product.ledger.solve(lookup)
     page = html.fromstring(client.post("/numbers/baseline", data=given).text)
     (estimate,) = page.xpath("//section[@aria-labelledby='estimate']")
