@@ -35,6 +35,11 @@ _SPEAKING = 3
 _NEARLY_ALL = 0.7
 _ASIDE = 0.3
 
+# Institutions that the law states in the same words: what speaks of the other one alone is no answer,
+# however alike, and keeps this share of its score.
+_PARALLEL = (("離婚", "離縁"), ("離縁", "離婚"))
+_MISTAKEN = 0.6
+
 # How fast typical questions lose weight where the books say the question's words better.
 _STEEPNESS = 3
 
@@ -120,6 +125,8 @@ class Retriever:
         for candidate in candidates:
             if is_supplement(candidate.passage):
                 candidate.score *= weights.supplement
+            if _is_mistaken(candidate.passage, question):
+                candidate.score *= _MISTAKEN
         return sorted(candidates, key=lambda item: (-item.score, item.key))
 
     def _held(self, own: Sequence[Scored]) -> list[str]:
@@ -266,6 +273,15 @@ def _explained(passage: Passage, articles: Mapping[str, float]) -> float:
         return 0.0
     cited = [articles[id_] for id_ in passage.cites if id_ in articles]
     return _EXPLANATION * max(cited, default=0.0)
+
+
+def _is_mistaken(passage: Passage, question: Question) -> bool:
+    """Whether a passage speaks only of the institution parallel to the one asked about."""
+    text = "\n".join((*passage.section_path, passage.text))
+    return any(
+        asked in question.own and other not in question.own and other in text and asked not in text
+        for asked, other in _PARALLEL
+    )
 
 
 def _is_article(reference_id: str) -> bool:

@@ -31,6 +31,23 @@ def test_everyday_words_find_professional_text(shelf: Shiori, law: Book) -> None
     assert result.expansions
 
 
+def test_what_speaks_of_the_parallel_institution_alone_stands_below(
+    shelf: Shiori, publish: Publish
+) -> None:
+    book = publish(
+        "parallel",
+        "問答集",
+        """
+        問1　離縁しても今の名字を使い続けたい。できるか。
+        答　縁組の日から七年を過ぎていれば、離縁の日から三箇月以内に届け出る。
+        問2　離婚した後の名字はどうなるか。
+        答　三箇月以内に届け出れば、離婚の際の名字を名乗れる。
+        """,
+    )
+    found = articles(shelf, "離婚しても今の名字を使い続けたい", Filters(books=(book.id,)))
+    assert found == ["問2", "問1"]
+
+
 def test_words_can_be_kept_from_the_glossary(shelf: Shiori, law: Book) -> None:
     terms = tuple(item.term for item in shelf.searcher.search("名字を変えたい", 3).expansions)
     assert terms
