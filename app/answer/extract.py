@@ -103,7 +103,9 @@ def extract(result: SearchResult, asked: Wanted, threshold: float) -> Answer:
     sure = confidence(result, asked)
     blocks = best_blocks(result, asked) if sure >= threshold else ()
     if not blocks:
-        near = bool(result.hits) and (sure >= _NEAR or bool(named_ids(result.question)))
+        # A reference and nothing else (戸籍法300条) is no question to ask an office.
+        named = bool(named_ids(result.question) and asked.nouns)
+        near = bool(result.hits) and (sure >= _NEAR or named)
         draft = inquiry(result) if near else ""
         return Answer(False, (), reason(result, asked, near=near), sure, inquiry=draft)
     return Answer(True, blocks, "", sure)
