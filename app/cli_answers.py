@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 
 _KINDS = {
     "unchanged": "そのまま",
-    "benign": "無害な言い換え",
+    "benign": "書き方だけの変更",
+    "paraphrase": "無害な言い換え",
     "number": "数字の変更",
+    "reference": "条・項・号の変更",
+    "bound": "以内・以上・前後の変更",
     "negation": "肯定と否定の反転",
+    "modality": "できると義務の入れ替え",
+    "condition": "条件・限定の反転",
+    "conjunction": "及びと又はの入れ替え",
     "term": "用語の入れ替え",
+    "role": "主体と相手の入れ替え",
+    "merged": "別の文の主語との接ぎ合わせ",
     "passage": "別の箇所の引用",
     "proviso": "ただし書の脱落 (添えて示す割合)",
 }

@@ -1,7 +1,9 @@
 """Changed sentences for the verifier: does it catch what is wrong, and leave what is not?
 
-Real sentences of a book are changed one way at a time: a number, a permission or duty, a
-term, the passage they are said of; and, harmlessly, how a numeral, a year or a verb is written.
+Real sentences of a book are changed one way at a time: a number, a reference, a bound, a
+permission or duty, a condition, 及び for 又は, a term, who does it to whom, the passage or the
+sentence they are said of; and, harmlessly, how a numeral, a year or a verb is written, the
+order of clauses, everyday for legal words, a reference named before or behind.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from itertools import pairwise
 from app.core.book import Passage
 from app.core.japanese import ERA_OFFSETS, sentences
 
-HARMFUL = ("number", "negation", "term", "passage")
-BENIGN = "benign"
+HARMFUL = (
+    "number", "reference", "bound", "negation", "modality", "condition", "conjunction", "term",
+    "role", "passage", "merged",
+)  # fmt: skip
+BENIGN = ("benign", "paraphrase")
 PROVISO = "proviso"
 _PROVISO = re.compile(r"[\s　]*(?:ただし|但し)、")
 
@@ -68,6 +73,69 @@ _CLASSES: tuple[tuple[str, ...], ...] = (
     ("戸籍", "住民票"),
     ("許可", "同意", "承諾"),
     ("取消し", "無効"),
+)
+
+# Another article, paragraph or kind of reference than the one written.
+_REFERENCES: tuple[tuple[str, str], ...] = (
+    ("前条", "次条"), ("次条", "前条"), ("前二項", "前項"), ("前項", "次項"), ("同条", "次条"), ("同項", "前項"),
+)  # fmt: skip
+_ARTICLE = re.compile(r"第([一二三四五六七八九十百]+)(?=条|項|号)")
+_BRANCH = re.compile(r"条の[二三四五六七八九十]+")
+
+_BOUNDS: tuple[tuple[str, str], ...] = (
+    ("以内", "以後"), ("年以上", "年以下"), ("人以上", "人以下"), ("年以下", "年以上"), ("円以下", "円以上"),
+    ("未満", "以上"), ("を超える", "に満たない"), ("に満たない", "を超える"), ("を経過した", "を経過しない"),
+    ("以前", "以後"), ("以後", "以前"), ("までに", "以後に"), ("婚姻前", "婚姻後"), ("満了後", "満了前"),
+)  # fmt: skip
+
+_MODALITY: tuple[tuple[str, str], ...] = (
+    ("することができる。", "しなければならない。"),
+    ("しなければならない。", "することができる。"),
+    ("することができない。", "しなければならない。"),
+    ("してはならない。", "しなければならない。"),
+    ("することを要しない。", "してはならない。"),
+)
+
+_CONDITIONS: tuple[tuple[str, str], ...] = (
+    ("でないときは", "であるときは"), ("がないときは", "があるときは"), ("があるときは", "がないときは"),
+    ("しないときは", "するときは"), ("できないときは", "できるときは"), ("でない者", "である者"), ("でない子", "である子"),
+    ("を除き、", "を含め、"), ("を除く。", "を含む。"), ("を含む。", "を除く。"), ("にかかわらず", "に従い"),
+    ("に限り", "に限らず"), ("知れない", "知れた"), ("のみ", ""),
+)  # fmt: skip
+
+_CONJUNCTIONS: tuple[tuple[str, str], ...] = (
+    ("又は", "及び"), ("及び", "又は"), ("若しくは", "及び"), ("並びに", "又は"), ("かつ、", "又は"),
+    ("いずれも", "いずれかが"), ("いずれか", "いずれも"),
+)  # fmt: skip
+
+_ROLES = (
+    "養親", "養子", "父", "母", "夫", "妻", "届出人", "配偶者", "市町村長", "家庭裁判所", "後見人", "子", "請求者",
+    "代理人", "証人", "検察官", "法務大臣", "相続人", "利害関係人",
+)  # fmt: skip
+_ROLE = re.compile("(?<![一-鿿])(" + "|".join(_ROLES) + ")([がはをにの])")
+_SUBJECT = re.compile(r"[^、。（）]{4,40}は、")
+
+_WORDINGS: tuple[tuple[str, str], ...] = (
+    ("届け出なければ", "届出をしなければ"), ("届出をしなければ", "届書を提出しなければ"), ("者は、", "人は、"),
+    ("直ちに", "すぐに"), ("添えなければ", "添付しなければ"), ("当該", ""), ("並びに", "と"), ("及び", "と"), ("又は", "か"),
+    ("ときは、", "場合は、"), ("場合には、", "ときは、"), ("市町村長", "市区町村長"), ("の規定により", "に基づき"),
+    ("に規定する", "で定める"), ("請求する", "求める"), ("経過した", "過ぎた"), ("を要する", "が必要"), ("は、", "は"),
+)  # fmt: skip
+_ENDINGS: tuple[tuple[str, str], ...] = (
+    ("しなければならない。", "することが必要です。"),
+    ("しなければならない。", "する義務があります。"),
+    ("することができる。", "することが可能です。"),
+    ("することができない。", "することは認められません。"),
+    ("することを要しない。", "しなくてもかまいません。"),
+    ("してはならない。", "してはいけません。"),
+    ("ものとする。", "こととされています。"),
+    ("する。", "することになります。"),
+    ("しない。", "しません。"),
+    ("れる。", "れます。"),
+)
+_LEADS = ("この場合、", "資料によると、", "結論として、", "したがって、")
+_CLAUSES = re.compile(
+    "(?P<who>[^、。]{2,25}は、)(?P<when>[^、。]{4,40}(?:ときは|場合には|により|までに|以内に)、)(?P<rest>.+)"
 )
 
 _BENIGN: tuple[tuple[str, str], ...] = (
@@ -135,9 +203,11 @@ def changes(passages: Sequence[Passage], limit: int, seed: int = 1) -> Iterator[
             return
         here = (passage,)
         yield Changed("unchanged", sentence, sentence, here)
-        for kind, change in _CHANGES.items():
-            for claim in change(sentence, chance):
-                yield Changed(kind, claim, sentence, here)
+        changed = {kind: change(sentence, chance) for kind, change in _CHANGES.items()}
+        for kind, claims in {**changed, "merged": _merged(sentence, passage, chance)}.items():
+            for claim in claims:
+                if kind in BENIGN or claim not in passage.text:
+                    yield Changed(kind, claim, sentence, here)
         other = chance.choice(passages)
         if other.id != passage.id and sentence not in other.text:
             yield Changed("passage", sentence, sentence, (other,))
@@ -220,9 +290,90 @@ def _benign(sentence: str, chance: random.Random) -> Iterator[str]:
         yield re.sub(r"（[^（）]*）", "", sentence)
 
 
+def _one_of(pairs: Sequence[tuple[str, str]]) -> Callable[[str, random.Random], Iterator[str]]:
+    """A change of the first wording of `pairs` that a sentence has."""
+
+    def change(sentence: str, chance: random.Random) -> Iterator[str]:
+        for said, other in pairs:
+            if said in sentence:
+                yield sentence.replace(said, other, 1)
+                return
+
+    return change
+
+
+def _reference(sentence: str, chance: random.Random) -> Iterator[str]:
+    yield from _one_of(_REFERENCES)(sentence, chance)
+    places = list(_ARTICLE.finditer(sentence))
+    if places:
+        match = chance.choice(places)
+        yield sentence[: match.start(1)] + _other(match[1], chance) + sentence[match.end(1) :]
+    branch = _BRANCH.search(sentence)
+    if branch:
+        yield sentence[: branch.start()] + "条" + sentence[branch.end() :]
+
+
+def _role(sentence: str, chance: random.Random) -> Iterator[str]:
+    """Who does it and to whom, exchanged."""
+    found = list(_ROLE.finditer(sentence))
+    for one in found:
+        for other in found:
+            if one[2] in "がは" and other[2] not in "がは" and one[1] != other[1]:
+                pieces = {one.span(1): other[1], other.span(1): one[1]}
+                yield _with(sentence, pieces)
+                return
+
+
+def _with(sentence: str, pieces: dict[tuple[int, int], str]) -> str:
+    for (start, end), text in sorted(pieces.items(), reverse=True):
+        sentence = sentence[:start] + text + sentence[end:]
+    return sentence
+
+
+def _merged(sentence: str, passage: Passage, chance: random.Random) -> Iterator[str]:
+    """The subject of a sentence with what another sentence of its passage says of its own."""
+    subject = _SUBJECT.match(sentence)
+    others = [
+        (other, match)
+        for start, end in sentences(passage.text)
+        if (other := passage.text[start:end]) != sentence
+        and len(other) <= 160
+        and (match := _SUBJECT.match(other))
+        and other[:6] != sentence[:6]
+    ]
+    if subject and others:
+        other, match = chance.choice(others)
+        yield subject[0] + other[match.end() :]
+
+
+def _paraphrase(sentence: str, chance: random.Random) -> Iterator[str]:
+    wordings = [pair for pair in _WORDINGS if pair[0] in sentence]
+    endings = [pair for pair in _ENDINGS if sentence.endswith(pair[0])]
+    for said, same in chance.sample(wordings, min(2, len(wordings))):
+        yield sentence.replace(said, same, 1)
+    for said, same in chance.sample(endings, min(2, len(endings))):
+        yield sentence.removesuffix(said) + same
+    if wordings and endings:
+        (said, same), (end, other) = chance.choice(wordings), chance.choice(endings)
+        both = sentence.removesuffix(end) + other
+        if said in both:
+            yield both.replace(said, same, 1)
+    clauses = _CLAUSES.match(sentence)
+    if clauses:
+        yield clauses["when"] + clauses["who"] + clauses["rest"]
+    yield chance.choice(_LEADS) + sentence
+
+
 _CHANGES: dict[str, Callable[[str, random.Random], Iterator[str]]] = {
     "number": _number,
     "negation": _negation,
     "term": _term,
-    BENIGN: _benign,
+    "reference": _reference,
+    "bound": _one_of(_BOUNDS),
+    "modality": _one_of(_MODALITY),
+    "condition": _one_of(_CONDITIONS),
+    "conjunction": _one_of(_CONJUNCTIONS),
+    "role": _role,
+    "benign": _benign,
+    "paraphrase": _paraphrase,
 }

@@ -29,7 +29,7 @@ def reason(result: SearchResult, asked: Wanted, *, near: bool) -> str:
     elif not result.hits:
         first = "登録された本に、該当する箇所がありません。"
     else:
-        first = "登録された本に、この質問への答えは見つかりませんでした。"
+        first = "この質問の答えだと確かめられる箇所は、登録された本に見つかりませんでした。"
     return first + _searched(result, asked) + _next_step(near)
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import product
 
 from app.answer.answer import Block, Differing, Quote
-from app.answer.facts import Facts, facts, opposites
+from app.answer.facts import Facts, Predicate, facts, opposites
 from app.core.book import Book, Citation, Hit
 from app.core.japanese import KANJI_NUMERALS, bigrams, sentences, tokens
 
@@ -65,9 +65,15 @@ def differ(one: str, other: str) -> bool:
     if not _on_one_matter(one, other):
         return False
     first, second = _facts(one), _facts(other)
-    return _counts_differ(first, second) or bool(
-        opposites(first.predicates, second.predicates, _SAME_WORDS, 1.0)
+    return _counts_differ(first, second) or any(
+        opposites(_of_kind(first, kind), _of_kind(second, kind), _SAME_WORDS, 1.0)
+        for kind in ("can", "must", "is")
     )
+
+
+def _of_kind(known: Facts, kind: str) -> list[Predicate]:
+    """直系卑属を養子とする場合は要しない is no answer to 直系卑属を養子とする場合に当たる."""
+    return [predicate for predicate in known.predicates if predicate.kind == kind]
 
 
 def _on_one_matter(one: str, other: str) -> bool:

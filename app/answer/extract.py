@@ -30,6 +30,10 @@ from app.search.pipeline import SearchResult
 
 MAX_BLOCKS = 3
 
+# Below this confidence the passages found have nothing to do with the question: nothing to
+# ask the Legal Affairs Bureau about.
+_NEAR = 0.3
+
 # Passages that may speak: the best few, and none far below the best in score or in coverage.
 _PASSAGES = 6
 _SHARE_OF_SCORE = 0.4
@@ -99,7 +103,9 @@ def extract(result: SearchResult, asked: Wanted, threshold: float) -> Answer:
     sure = confidence(result, asked)
     blocks = best_blocks(result, asked) if sure >= threshold else ()
     if not blocks:
-        near = bool(result.hits) and (sure > 0 or bool(named_ids(result.question)))
+        # A reference and nothing else (戸籍法300条) is no question to ask an office.
+        named = bool(named_ids(result.question) and asked.nouns)
+        near = bool(result.hits) and (sure >= _NEAR or named)
         draft = inquiry(result) if near else ""
         return Answer(False, (), reason(result, asked, near=near), sure, inquiry=draft)
     return Answer(True, blocks, "", sure)

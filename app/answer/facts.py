@@ -32,6 +32,7 @@ class Predicate:
     holds: bool
     before: frozenset[str]
     start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ _DATE = re.compile(
 )
 _MONTH_DAY = re.compile(rf"(?P<month>{NUMBER}) ?月 ?(?P<day>{NUMBER}) ?日")
 _ARTICLE = re.compile(rf"第? ?(?P<n>{NUMBER}) ?条(?P<branch>(?:[のノ]{NUMBER})*)")
+_PART = re.compile(rf" ?第? ?(?P<n>{NUMBER}) ?(?P<unit>項|号)")
 _AMOUNT = re.compile(rf"(?P<n>{NUMBER}(?:[.,][0-9]+)*(?:[万億千][0-9]*)?) ?(?P<unit>{_UNIT})?")
 _NUMERAL = re.compile(rf"{NUMBER}(?:[万億][0-9{KANJI_NUMERALS}]*)?")
 _DIGITS = re.compile("[0-9]+")
@@ -88,6 +90,9 @@ def facts(text: str, *, ids: Iterable[str] = ()) -> Facts:
     rest = _blank(folded, ((m.start, m.end) for m in mentions))
     rest = _blank(rest, (m.span() for m in _WORDS.finditer(rest)))
     dates, rest = _dates(rest)
+    for mention in mentions:  # 戸籍法(昭和22年法律第224号)第49条
+        for bracketed in _BRACKETED.findall(folded[mention.start : mention.end]):
+            dates += _dates(bracketed)[0]
     amounts = [*_articles(rest)]
     rest = _blank(rest, (m.span() for m in _ARTICLE.finditer(rest)))
     amounts += _amounts(rest)
@@ -95,8 +100,11 @@ def facts(text: str, *, ids: Iterable[str] = ()) -> Facts:
 
 
 def level(text: str) -> str:
-    """A folded text with every reference, era year and numeral written one way: 民法第767条第2項, 2024年, 450円."""
-    folded = fold(text)
+    """A folded text with every reference, era year and numeral written one way: 民法第767条第2項, 2024年, 450円.
+
+    市区町村 is what statutes call 市町村.
+    """
+    folded = fold(text).replace("市区町村", "市町村")
     written = {(m.start, m.end): m.reference.display for m in references.find(folded)}
     spans = [(start, end, shown) for (start, end), shown in written.items()]
     spans += [(*m.span(), m[0]) for m in _WORDS.finditer(folded)]
@@ -182,21 +190,26 @@ def _amounts(text: str) -> Iterator[Amount]:
 
 # The longest spelling first: なければならない is no negation, 要しない no duty.
 _PREDICATES: tuple[tuple[str, str, bool], ...] = (
+    (r"義務(?:は|が|も)?(?:な[いくし]|ありません|負わ)", "must", False),
+    (r"義務(?:が(?:あ(?:ります|[るりっ])|生じ|課さ)|を(?:負[いうっ]|課)|(?:づ|付)け|と(?:なる|なって|され)|です|である)", "must", True),
+    (r"妨げ(?:ない|ず|ません)|妨げられ(?:ない|ず|ません)", "can", True),
     (r"で?なければな(?:らない|らず|りません)|なければいけない|ねばな(?:らない|らず|りません)|なくてはな(?:らない|りません)|ないわけにはいかない", "must", True),
-    (r"で?なくて(?:も)?(?:よい|良い|いい|よく|足り|差し?支え|構わない|かまわない|済)|ないでよい|ないで足り|に及ば(?:ない|ず|ません)|を省略(?:する|できる|し)|しないことができ", "must", False),
+    (r"で?なくて(?:も)?(?:よい|良い|いい|よく|足り|差し?支え(?:は|が)?(?:な|ありません)|(?:構|かま)(?:わない|いません)|済)|ないでよい|ないで足り|に及ば(?:ない|ず|ません)|を省略(?:する|できる|し)|しないことができ", "must", False),
     (r"(?:てはな(?:らない|らず|りません)|ては(?:いけない|いけません)|ることはでき(?:ない|ず|ません)|べきで(?:は)?な)", "can", False),
     (r"必要(?:と(?:は)?しな|[がはもで]*(?:は)?(?:な[いくし]|ありません|無))|不必要|不要|要し(?:ない|ません|な|ず)|要(?:ら|さ)(?:ない|ず|ません)|要(?:る|す)もの(?:では)な", "must", False),
     (r"必要|を?要(?:する|します|し、|すべき|る(?![件素])|ります)|べき", "must", True),
-    (r"(?:でき|出来)(?:な|ず|ません)|得な|得ず|得ません|不可能|不可|認め(?:られ)?(?:な|ず|ません)|許(?:さ|され)(?:な|ず|ません)|禁(?:止|じ)", "can", False),
-    (r"(?:でき|出来)(?:る|ます|た|れば|、|得|て)|得る|得ます|可能|認め(?:られ)?(?:る|ます|た|て)|許(?:す|され)(?:る|ます|た)?|差し?支え(?:が)?な|てよい|てもよい", "can", True),
+    (r"(?:でき|出来|得)(?:な(?!け)|ず|ません)|不可能|不可|認め(?:られ)?(?:な(?!け)|ず|ません)|許(?:さ|され)(?:な|ず|ません)|禁(?:止|じ)", "can", False),
+    (r"(?:でき|出来)(?:る|ます|た|れば|、|得|て)|得る|得ます|可能|認め(?:られ)?(?:る|ます|た|て)|許(?:す|され)(?:る|ます|た)?|差し?支え(?:は|が)?(?:な|ありません)|て(?:も)?(?:よい|よろしい|良い|いい|(?:構|かま)(?:わない|いません))", "can", True),
     (r"(?:受理|適用|記載|請求|対象|該当|適法|有効|効力|成立|公開|開示|嫡出|同意|承諾|許可|異議|理由|制限)(?:で|が|を|は)?(?:無い|ない|なく|なき)", "is", False),
     (r"無効|不受理|除く|除か|除き|未満了|非該当|不適法|不成立", "is", False),
     (r"有効|含む|含み|含ま(?:れ)|該当する|成立する|適法", "is", True),
-    (r"(?<=[出来見得寝いえけせてねべめれげぜでびぺじちにひみりぎきしわかさたなまらばがざだぱられ])(?:ない|なく|なかつ|なかっ|ません|ず(?=[、。にとは]|$)|ぬ(?=[とこも]))|で(?:は)?な[いくけ]|が(?:ない|なく|なけれ)|もない|しない|しなく|しません|せず|ざる", "is", False),
-    (r"(?:する|します|した|される|されます|された|れる|られる|[うくぐすつぬぶむる]|ます|である|です|がある|があり)(?=[。、）)」]|もの|こと(?!が?でき|ができ|はでき)|とき|場合|者|$)", "is", True),
+    (r"(?<=[出来見得寝いえけせてねべめれげぜでびぺじちにひみりぎきしわかさたなまらばがざだぱられ])(?:ない|なく(?!て)|なかつ|なかっ|ません|ず(?=[、。にとは]|$)|ぬ(?=[とこも]))|で(?:は)?な[いくけ]|が(?:ない|なく|なけれ)|もない|しない|しなく(?!て)|しません|せず|ざる", "is", False),
+    (r"(?:する|します|した|される|されます|された|れる|られる|[うくぐすつぬぶむる]|ます|である|です|がある|があり)(?=[。、()」]|もの|こと(?![がはもを]*(?:でき|出来|認め|許|可能|必要|不可|要|義務|禁|妨げ|差し))|とき|場合|者|$)", "is", True),
 )  # fmt: skip
 _PREDICATE = re.compile("|".join(f"(?P<p{n}>{p})" for n, (p, _, _) in enumerate(_PREDICATES)))
 _CONTEXT = 14
+_AHEAD = 200
+_BRACKETED = re.compile(r"\([^()]*\)")
 _JOINERS = re.compile(r"(?:こと|もの|が|は|も|を|に|の|と|で|し|する|、|。| )+$")
 
 
@@ -205,10 +218,42 @@ def predicates(folded: str) -> Iterator[Predicate]:
     for match in _PREDICATE.finditer(folded):
         number = int((match.lastgroup or "p0")[1:])
         _, kind, holds = _PREDICATES[number]
-        clause = re.split("[。\n]", folded[: match.start()])[-1]
+        ahead = _BRACKETED.sub("", folded[max(0, match.start() - _AHEAD) : match.start()])
+        clause = re.split("[。\n]", ahead)[-1]
         before = _JOINERS.sub("", clause)[-_CONTEXT:]
         pairs = frozenset(before[i : i + 2] for i in range(len(before) - 1)) or frozenset({before})
-        yield Predicate(kind, holds, pairs, match.start())
+        yield Predicate(kind, holds, pairs, match.start(), match.end())
+
+
+# 要しない is no prohibition, しなければならない no permission.
+_EXCHANGED = {
+    frozenset((("can", True), ("must", True))),
+    frozenset((("must", False), ("can", False))),
+}
+
+
+def exchanged(
+    said: Iterable[Predicate], known: Sequence[Predicate], least: float
+) -> list[Predicate]:
+    """Those of `said` that make a duty of what is known as a permission on the same words, or the reverse.
+
+    `least` is the share (0 to 1) of the words before that must agree.
+    """
+    return [
+        each
+        for each in said
+        if (matter := _nearest(each, known, least))
+        and all(
+            frozenset(((each.kind, each.holds), (k.kind, k.holds))) in _EXCHANGED for k in matter
+        )
+    ]
+
+
+def _nearest(each: Predicate, known: Sequence[Predicate], least: float) -> list[Predicate]:
+    """The known predicates whose words before agree best, if at least `least` of them do."""
+    scored = [(len(each.before & k.before) / (len(each.before) or 1), k) for k in known]
+    best = max((score for score, _ in scored), default=0.0)
+    return [k for score, k in scored if score == best] if best >= least else []
 
 
 def opposites(

@@ -17,7 +17,7 @@ _JOINER = re.compile(
     r"^[\s　]*(?:では|じゃあ?|それでは|それなら|それじゃあ?|ちなみに|あと|なお|また|で)[、,\s　]*"
 )
 _CASE = re.compile(
-    r"^(?P<case>.{1,40}?)(?:の)?(?P<word>場合|とき|ケース)(?:は|だと|なら|では|には)?(?P<rest>.*)$"
+    r"^(?P<case>.{1,40}?の?)(?P<word>場合|とき|ケース)(?:は|だと|なら|では|には)?(?P<rest>.*)$"
 )
 _POINTER = re.compile(
     r"^(?:(?P<whose>(?:その|この|あの)(?:場合の|とき(?:の)?|届の|届出の|手続の)?|それの)|(?P<what>それ|これ|そちら|同じこと)(?=[はがをにもで]))"
@@ -33,6 +33,8 @@ _PLAIN = re.compile(r"^(?P<noun>[^はがをにで、。？?]{1,12})(?:は|って
 _ASKING = re.compile(
     r"(?:誰|だれ|どこ|いつ|何|なに|いくら|どう|どの|なぜ|できる|要る|必要|よい|いい|ある)"
 )
+# Things of one kind end alike: 婚姻届 and 離婚届, 戸籍 and 除籍.
+_KINDS = "届書証法券権籍氏"
 _END = "。．？?　 "
 
 
@@ -65,9 +67,9 @@ def _read(core: str, before: str, *, connected: bool) -> str:
     if case and (connected or not case["rest"].strip(_END)):
         rest = case["rest"].strip(_END)
         return (
-            f"{case['case']}の{case['word']}、{rest or before}"
+            f"{case['case']}{case['word']}、{before}"
             if not rest
-            else (f"{_topic(before)}について、{case['case']}の{case['word']}は{rest}")
+            else f"{_topic(before)}について、{case['case']}{case['word']}は{rest}"
         )
     another = _ANOTHER.match(core)
     if another and not _ASKING.search(another["case"]):
@@ -80,12 +82,10 @@ def _read(core: str, before: str, *, connected: bool) -> str:
 
 def _of_noun(noun: str, before: str) -> str:
     """A bare noun after a question: another of its kind (死亡届 after 出生届), a person, or a part of it."""
-    topic, found, rest = before.partition("は")
-    if not found:
-        topic, found, rest = before.partition("の")
-    kind = topic[-1:]
-    if found and kind in "届書証法券権籍氏" and noun.endswith(kind) and noun != topic:
-        return f"{noun}{found}{rest}"
+    kind = noun[-1]
+    other = re.search(f"[一-鿿ァ-ヺ]+?{kind}", before) if kind in _KINDS else None
+    if other and other[0] != noun:
+        return before.replace(other[0], noun, 1)
     if _WHO.search(noun):
         return f"{noun}の場合、{before}"
     return f"{_topic(before)}の{noun}は"

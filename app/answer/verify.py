@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +19,22 @@ from typing import Literal
 from app.answer.answer import Quote
 from app.answer.differ import differ
 from app.answer.entail import Judge
-from app.answer.facts import Amount, Date, Facts, facts, level, numbers_in_place, opposites
+from app.answer.facts import (
+    Amount,
+    Date,
+    Facts,
+    exchanged,
+    facts,
+    level,
+    numbers_in_place,
+    opposites,
+    predicates,
+)
+from app.answer.turns import turned
 from app.core.book import Citation, Passage
 from app.core.glossary import Glossary
 from app.core.japanese import Token, bigrams, sentences, tokens
-from app.core.references import PRECEDENT
+from app.core.references import PRECEDENT, find
 
 # Shares of the claim's character pairs that its source must hold. Calibrated by the
 # perturbation suite (`shiori eval verify`): benign edits stay above .6, sentences set
@@ -41,6 +53,9 @@ _CLOSE = 0.85
 _SAME_WORDS = 0.75
 _ALIKE = 0.85
 
+# Characters in which a sentence may end: しなければなりません, することとされています.
+_ENDING = 16
+
 # Character pairs of a claim that is too short to be measured by them alone.
 _SHORT = 12
 
@@ -53,16 +68,33 @@ _EXCEPTION = re.compile(
 _MOST_LIMITS = 3
 _QUESTION = re.compile(r"か[。．]?$|[？?]$")
 _MARK = re.compile(
-    r"^[\s　]*(?:答|回答|【[^】]*】|・|[（(]?[0-9０-９一二三四五六七八九十]{1,2}[)）．.、　\s])"
+    r"^[\s　]*(?:[①-⑳]|答|回答|【[^】]*】|・|[（(]?[0-9０-９一二三四五六七八九十]{1,2}[)）．.、　\s])"
 )
 _DIGITS = re.compile("[0-9]+")
+_BARE = re.compile("第[0-9]+条(?:の[0-9]+)*(?:第[0-9]+項)?(?:第[0-9]+号(?:の[0-9]+)*)?")
+_PARTS = re.compile("[0-9]+(?:条(?:の[0-9]+)+)?")
+_RELATIVE = re.compile("[前次同](?:[二三四五六七八九]?[条項号]|各[項号])")
+_BRACKETED = re.compile("[（(][^（）()]*[）)]")
+_TOPIC = re.compile(
+    "(?P<topic>[^。]{2,60}?)(?:については|に関しては|には|では|とは|(?<!又)(?<!しく)(?<!また)は)(?=[、一-鿿ァ-ヺ0-9０-９「])、?"
+)
+_LEAD = re.compile(
+    "^(?:(?:(?:この|その)場合(?:において)?(?:は|には)?|なお|また|したがって|よって|つまり|結論として(?:は)?|はい"
+    "|(?:この|上記の?)?(?:資料|書籍|本|条文|規定|法律|法令)?"
+    "(?:により|によると|によれば|に基づき|に基づくと|の規定により|では))、)+"
+)
+_POINTER = re.compile("その|この|これ|当該|同|前")
+_OF_TOPIC, _OF_SENTENCE = 0.5, 0.8
 _TERM = re.compile(r"[一-鿿ァ-ヺa-z]")
+# What the field says for one thing; the glossary joins what people say to it.
+_SAME = ({"届け出", "届け書", "届け"},)
 _CLAIM_WORDS = {
     "場合", "事", "物", "時", "為", "者", "方", "際", "前", "後", "中", "上", "下", "内", "外", "間",
     "旨", "必要", "可能", "方法", "手続き", "次", "以下", "以上", "回答", "答え", "質問", "規定", "条",
     "項", "号", "条文", "根拠", "窓口", "職員", "住民", "通り", "下記", "上記", "一般", "原則", "例外",
     "提出", "期間", "期限", "日", "月", "年", "人", "等", "的", "用", "所", "点", "当該", "其の", "此の",
-    "何", "本", "全て", "他", "自分", "本人", "期日", "予め", "但し",
+    "何", "本", "全て", "他", "自分", "本人", "期日", "予め", "但し", "こと", "もの", "資料", "書籍",
+    "届け書", "結論", "記述", "説明", "内容", "義務", "結果",
 }  # fmt: skip
 
 
@@ -91,6 +123,9 @@ class Verifier:
         self._judge = judge
         self._partners: dict[str, set[str]] = {}
         self._professional: set[str] = set()
+        for words in _SAME:
+            for word in words:
+                self._partners.setdefault(word, set()).update(words - {word})
         for entry in glossary.entries:
             everyday = [_norms(phrase) for way in entry.everyday if len(way) == 1 for phrase in way]
             professional = [_norms(term) for term in entry.professional]
@@ -115,7 +150,11 @@ class Verifier:
         )
         source, home = quotes[0]
         window = _window(source, home)
-        support = max(_contained(claim, source.text), _contained(claim, window))
+        support = max(
+            _contained(said, text)
+            for said in (claim, _bare(claim), _body(_bare(claim)))
+            for text in (source.text, window)
+        )
         related = max(support, _shared_words(claim, window))
         # A passage that says otherwise proves nothing, even beside one that does.
         also = [
@@ -129,6 +168,8 @@ class Verifier:
         hard = [*_facts_failures(said, own, question), *_misplaced_numbers(claim, source.text)]
         if support >= _CLOSE and not hard:
             hard += _polarity_failures(said, [facts(source.text)], _SAME_WORDS, 1.0)
+        if exchanged(said.predicates, facts(source.text).predicates, _SAME_WORDS):
+            hard.append("できることと、しなければならないことが根拠と違います。")
         if related < UNRELATED:
             hard.append("引用された箇所に、この文に当たる記述がありません。")
         if hard:
@@ -138,11 +179,17 @@ class Verifier:
             (source, home),
             *(q for q in also if _contained(claim, q[0].text) >= support * _ALIKE),
         ]
-        soft += _far_amounts(said, [_window(quote, passage) for quote, passage in near])
+        windows = [_window(quote, passage) for quote, passage in near]
+        soft += _far_amounts(said, windows)
+        soft += _far_references(claim, source.text, "\n".join(windows), said.ids)
+        soft += self._other_topic(claim, evidence, (source, home), question)
         if support < SUPPORTED:
             soft.append("引用された箇所の言い方から離れています。")
         else:
-            soft += self._swapped(claim, _MARK.sub("", source.text), "\n".join(texts))
+            soft += turned(_unnamed(claim), _unnamed(_MARK.sub("", source.text)))
+            soft += self._swapped(
+                _unnamed(claim), _unnamed(_MARK.sub("", source.text)), "\n".join(texts)
+            )
         if not soft and self._judge is not None:
             relation = self._judge.relation(window, claim)
             if relation == "contradicts":
@@ -156,7 +203,7 @@ class Verifier:
     def _term_failures(self, claim: str, evidence: str, question: str) -> Iterable[str]:
         there = {token.norm for token in _tokens(evidence)} | {t.norm for t in _tokens(question)}
         plain = level(evidence)
-        for token in _tokens(claim):
+        for token in _tokens(_unnamed(claim)):
             if token.pos != "名詞" or token.norm in there or token.norm in _CLAIM_WORDS:
                 continue
             if token.surface in plain or self._partners.get(token.norm, set()) & there:
@@ -164,6 +211,45 @@ class Verifier:
             if not _TERM.search(token.surface):
                 continue
             yield f"「{token.surface}」は根拠にありません。"
+
+    def _other_topic(
+        self,
+        claim: str,
+        evidence: Sequence[Passage],
+        nearest: tuple[Quote, Passage],
+        question: str,
+    ) -> Iterable[str]:
+        """The subject of one sentence with what another says of its own."""
+        topic, rest = _topic(claim)
+        about = _matters(topic)
+        if not about or len(rest) < _SHORT // 2:
+            return
+        # Of equals the sentence nearest to the whole claim.
+        source, home = max(
+            (nearest, *((_nearest(rest, passage), passage) for passage in evidence)),
+            key=lambda found: round(_contained(rest, found[0].text), 1),
+        )
+        own, _ = _topic(_MARK.sub("", source.text))
+        if not own:
+            return
+        near = _window(source, home) if _POINTER.match(own) else source.text
+        lent = {t.norm for t in _tokens("\n".join((*home.section_path, question)))}
+
+        def share(words: set[str], text: str) -> float:
+            there = {t.norm for t in _tokens(text)} | lent
+            return sum(w in there or bool(self._partners.get(w, set()) & there) for w in words) / (
+                len(words) or 1
+            )
+
+        elsewhere = share(about, near)
+        lost = share(about, own) < _OF_TOPIC and share(_matters(own), claim) < _OF_TOPIC
+        moved = _contained(
+            topic, "\n".join((*home.section_path, near, question))
+        ) < _OF_TOPIC and any(
+            _contained(topic, _nearest(topic, passage).text) >= _OF_SENTENCE for passage in evidence
+        )
+        if elsewhere < _OF_TOPIC or moved or (lost and elsewhere < _OF_SENTENCE):
+            yield f"根拠は「{topic}」ではなく「{own}」について述べています。"
 
     def _swapped(self, claim: str, source: str, evidence: str) -> Iterable[str]:
         """Content words that stand where the source has others: 父 for 母, 婚姻 for 離婚."""
@@ -179,8 +265,10 @@ class Verifier:
             if kind != "replace" or a1 - a0 > 3 or b1 - b0 > 3:
                 continue
             mine, other = ours[a0:a1], theirs[b0:b1]
-            if all(t.pos in _NAMES for t in (*mine, *other)) and not self._alike(
-                mine, other, there
+            if (
+                any(_names(t) for t in mine)
+                and all(_names(t) for t in other)
+                and not self._alike(mine, other, there)
             ):
                 said = "".join(t.surface for t in mine)
                 stands = "".join(t.surface for t in other)
@@ -202,8 +290,13 @@ class Verifier:
         return partners - self._professional if word in self._professional else partners
 
 
-_NAMES = {"名詞", "数詞", "代名詞"}
-_CONTENT = {"名詞", "動詞", "数詞", "形容詞", "形状詞", "代名詞"}
+_NAMES = {"名詞", "数詞", "代名詞", "接頭辞"}
+_CONTENT = {*_NAMES, "動詞", "形容詞", "形状詞"}
+
+
+def _names(token: Token) -> bool:
+    """Whether a word names something; 消除する is a verb to the dictionary, by its second half."""
+    return token.pos in _NAMES or token.norm.endswith("する")
 
 
 def _facts_failures(claim: Facts, evidence: Sequence[Facts], question: str) -> Iterable[str]:
@@ -238,6 +331,22 @@ def _far_amounts(claim: Facts, windows: Sequence[str]) -> Iterable[str]:
             amount.unit,
         ) not in {part for known in near for id_ in known.ids for part in _id_amounts(id_)}:
             yield f"「{_numbered(amount.value, amount.unit)}」は、根拠の別の箇所の数です。"
+
+
+def _far_references(claim: str, source: str, near: str, named: Iterable[str]) -> Iterable[str]:
+    """Articles and 前項, 次条 without a law's name that the sentences the claim rests on do not write."""
+    there = level(near)
+    known = Counter(_BARE.findall(level(source)))
+    ours = Counter(_BARE.findall(level(_unnamed(claim))))
+    for written, times in ours.items():
+        numbers = ":".join(number.replace("条の", "_") for number in _PARTS.findall(written))
+        if any(f"{id_}:".find(f":{numbers}:") >= 0 for id_ in named):
+            continue
+        if not re.search(rf"{written}(?![0-9])(?!の[0-9])", there) or 0 < known[written] < times:
+            yield f"「{written}」は根拠のその箇所にありません。"
+    for written in dict.fromkeys(_RELATIVE.findall(claim)):
+        if written not in near:
+            yield f"「{written}」は根拠のその箇所にありません。"
 
 
 def _covers(known: str, claimed: str) -> bool:
@@ -307,6 +416,33 @@ def _polarity_failures(
         yield "肯定と否定が根拠と逆です。"
 
 
+@lru_cache(maxsize=4096)
+def _unnamed(text: str) -> str:
+    """A text without the laws and notices it names: that these are right is checked apart."""
+    for mention in reversed(find(text)):
+        text = text[: mention.start] + text[mention.end :]
+    return text
+
+
+def _bare(text: str) -> str:
+    """A sentence without the references it names and without what leads it in: 資料によると、"""
+    return _LEAD.sub("", _unnamed(text))
+
+
+def _topic(text: str) -> tuple[str, str]:
+    """What a sentence says it is about, and what it says of that; both empty where it names nothing."""
+    plain = _bare(_BRACKETED.sub("", text))
+    match = _TOPIC.match(plain)
+    return (match["topic"], plain[match.end() :]) if match else ("", "")
+
+
+def _matters(text: str) -> set[str]:
+    """The nouns of a text that say what it is about."""
+    return {
+        t.norm for t in _tokens(text) if t.pos == "名詞" and _TERM.search(t.surface)
+    } - _CLAIM_WORDS
+
+
 def _known(text: str, passage: Passage) -> Facts:
     return _passage_facts(_statements(text), passage.about + passage.cites)
 
@@ -359,11 +495,22 @@ def _contained(claim: str, text: str) -> float:
     Of a short claim half the pairs are endings; its words count, where there are more of them.
     """
     own = _grams(claim)
-    pairs = len(own & _grams(text)) / len(own) if own else 0.0
+    there = _grams(text)
+    pairs = len(own & there) / len(own) if own else 0.0
     words = {token.norm for token in _tokens(claim)}
     if len(own) >= _SHORT or not words:
         return pairs
     return max(pairs, len(words & {token.norm for token in _tokens(text)}) / len(words))
+
+
+@lru_cache(maxsize=4096)
+def _body(text: str) -> str:
+    """A sentence without what it ends in: that it is so, possible or required is checked apart."""
+    plain = level(text)
+    ending = max(len(plain) - _ENDING, plain.rfind("、"))
+    return plain[
+        : min((p.start for p in predicates(plain) if p.start > ending), default=len(plain))
+    ]
 
 
 def _shared_words(claim: str, text: str) -> float:
@@ -375,10 +522,11 @@ def _shared_words(claim: str, text: str) -> float:
 def _nearest(claim: str, passage: Passage) -> Quote:
     """The sentence of a passage that holds most of the claim and its numbers; of equals the shorter."""
     own = _numbers(claim)
+    body = _body(_bare(claim))
 
     def key(span: tuple[int, int]) -> tuple[float, int, int]:
         text = passage.text[slice(*span)]
-        return _contained(claim, text), len(own & _numbers(text)), span[0] - span[1]
+        return _contained(body, text), len(own & _numbers(text)), span[0] - span[1]
 
     start, end = max(_stated(passage.text), key=key)
     return Quote(passage.text[start:end], Citation(passage.id, start, end))

@@ -7,13 +7,14 @@ professional term for it, or the article that governs it, is there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from app.core import references
 from app.core.book import Hit
-from app.core.japanese import Token, tokens
+from app.core.japanese import KANJI_NUMERALS, Token, fold, tokens
 from app.search.pipeline import Searcher, SearchResult
 from app.search.question import Question, words
 
@@ -24,6 +25,33 @@ _LESSER_POS = {"動詞", "副詞", "代名詞", "接続詞", "感動詞", "連�
 _ASKING = {"何", "誰", "何時", "何処", "どれ", "どちら", "幾ら", "幾つ", "何故", "どう", "如何"}
 _VAGUE = {"今", "現在", "時", "場合", "事", "物", "為", "際", "後", "前", "方", "人", "者", "自分"}
 
+# What a question asks for, and how a text that can answer says it. A passage on the matter
+# that lacks it (a fee, a deadline, opening hours) answers another question.
+_NUMERAL = f"[0-9{KANJI_NUMERALS}]"
+_KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
+    (re.compile(asks), re.compile(says))
+    for asks, says in (
+        (
+            "いくら(?!でも|も|か[^。?])|なんぼ|何円|(?:料金|費用|相場)(?!を|が)|(?:金|手数料|使用料)(?:は|って|を)?[?。 ]*$",
+            f"{_NUMERAL} ?(?:円|[千万億]|ドル|ユーロ|ポンド|人|%)|無料|免除",
+        ),
+        (
+            "何(?:日|[かヶ箇ヵ]月|週間?|年|歳|時間)|いつ(?:まで|から)|期限|期間は",
+            f"{_NUMERAL} ?(?:日|[か箇]?月|週|年|歳|時間)|遅滞なく|直ちに|速やか|まで",
+        ),
+        (
+            "電話番号|時間帯|[土日]曜|営業時間|(?:開い|あい)て(?:い|る|ま)",
+            "電話番号|午[前後]|曜日|[0-9]時",
+        ),
+        ("様式|書式|寸法|サイズ", "様式|書式|寸法|センチ|ミリ"),
+    )
+)
+_ABROAD = re.compile(
+    "([ァ-ヺー]{2,}|韓国|台湾|中国|米国|英国)(?:人|の方)?の?[^、。 ]{0,5}(?:民法|法律|役所|領事館|大使館|証明)"
+)
+# What each takes away.
+_LACKED = 0.5
+
 # How many of the best passages are asked whether they answer.
 _PASSAGES = 3
 
@@ -32,7 +60,7 @@ _PASSAGES = 3
 class Wanted:
     """The question's own words with their weights, and what some of them stand for.
 
-    `nouns` are those that carry the matter: no verbs, no adverbs; `written` are they as the user
+    `kinds` find what is asked for (an amount, a time) in a text that can answer. `nouns` are those that carry the matter: no verbs, no adverbs; `written` are they as the user
     wrote them, `unknown` those of them that no passage of the shelf holds. `stands` are (words of the question, professional words, article ids).
     """
 
@@ -41,6 +69,7 @@ class Wanted:
     written: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     stands: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[str]], ...] = ()
+    kinds: tuple[re.Pattern[str], ...] = ()
 
     def coverage(self, there: Collection[str], about: Collection[str] = ()) -> float:
         """The share (0 to 1) of the weight that the words `there` hold.
@@ -100,6 +129,7 @@ def wanted(searcher: Searcher, result: SearchResult) -> Wanted:
         written=tuple(written),
         unknown=tuple(surface for surface, norm in written.items() if not weights[norm]),
         stands=stands,
+        kinds=_kinds(fold(question.text)),
     )
 
 
@@ -112,7 +142,19 @@ def confidence(result: SearchResult, asked: Wanted) -> float:
     named = named_ids(result.question)
     if named:
         return float(any(speaks_of(hit, named) for hit in result.hits))
-    return max((held(hit, asked) for hit in result.hits[:_PASSAGES]), default=0.0)
+    return max((_answering(hit, asked) for hit in result.hits[:_PASSAGES]), default=0.0)
+
+
+def _answering(hit: Hit, asked: Wanted) -> float:
+    """How surely (0 to 1) a passage answers: what it holds, less where it lacks the kind of thing asked for."""
+    text = fold("\n".join((*hit.passage.section_path, hit.passage.text)))
+    lacked = sum(not kind.search(text) for kind in asked.kinds)
+    return max(0.0, held(hit, asked) - _LACKED * lacked)
+
+
+def _kinds(question: str) -> tuple[re.Pattern[str], ...]:
+    abroad = [re.compile(re.escape(match[1])) for match in _ABROAD.finditer(question)]
+    return (*(says for asks, says in _KINDS if asks.search(question)), *abroad)
 
 
 def named_ids(question: Question) -> set[str]:

@@ -88,3 +88,10 @@ def test_what_cannot_both_be_right_differs(one: str, other: str) -> None:
 )
 def test_what_can_both_be_right_does_not(one: str, other: str) -> None:
     assert not differ(one, other)
+
+
+def test_what_is_not_needed_is_not_opposed_to_what_is_the_case() -> None:
+    one = "自己又は配偶者の直系卑属を養子とする場合は要しない。"
+    other = "配偶者の直系卑属を養子とする場合に当たる。"
+    assert not differ(one, other)
+    assert differ(one, "自己又は配偶者の直系卑属を養子とする場合も要する。")

@@ -70,3 +70,21 @@ def test_opposites_are_on_the_same_words() -> None:
     assert opposites(may, may, 0.5, 1.0) == []
     assert opposites(may, other, 0.5, 1.0) == []
     assert opposites(may, [], 0.5, 1.0) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "holds"),
+    [
+        ("家庭裁判所の許可を得なければならない。", "must", True),
+        ("届出を認めなければならない。", "must", True),
+        ("署名する義務があります。", "must", True),
+        ("証人を添える義務はありません。", "must", False),
+        ("添えなくてもかまいません。", "must", False),
+        ("請求を妨げない。", "can", True),
+        ("郵送してもかまいません。", "can", True),
+        ("許可を得ないで届け出ることは認められません。", "can", False),
+    ],
+)
+def test_what_is_allowed_or_required_is_read(text: str, kind: str, holds: bool) -> None:
+    last = facts(text).predicates[-1]
+    assert (last.kind, last.holds) == (kind, holds)

@@ -69,6 +69,50 @@ def test_what_contradicts_the_evidence_is_dropped(
     assert any(cause in reason for reason in verdict.reasons), verdict.reasons
 
 
+DUTY = Passage(
+    id="p4",
+    book_id="b1",
+    ordinal=3,
+    text=(
+        "届出人は、届書に署名しなければならない。\n"
+        "市町村長は、届出を受理したときは、遅滞なく、戸籍の記載をすることができる。\n"
+        "証人の同意は、要しない。\n第八百三十四条の二第一項の審判については、前条の規定を準用する。"
+    ),
+    section_path=("手引", "届出"),
+    about=("戸籍法:29",),
+)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "市町村長は、届出を受理したときは、遅滞なく、戸籍の記載をしなければならない。",
+        "証人の同意は、してはならない。",
+        "市町村長は、届書に署名しなければならない。",
+        "市町村長は、届出を受理したときは、遅滞なく、戸籍の消除をすることができる。",
+        "第八百三十四条第一項の審判については、前条の規定を準用する。",
+        "第八百三十四条の二第一項の審判については、次条の規定を準用する。",
+    ],
+)
+def test_what_is_nearly_said_does_not_stand(verifier: Verifier, claim: str) -> None:
+    assert verifier.verify(claim, [DUTY]).status != "kept"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "資料によると、届出人には、届書に署名する義務があります。",
+        "戸籍法29条により、届出人は、届書に署名することが必要です。",
+        "届出人は、届書に署名しなければなりません（戸籍法29条）。",
+        "市区町村長は、届出を受理した場合は、遅滞なく、戸籍の記載ができます。",
+        "証人の同意は、なくてもかまいません。",
+    ],
+)
+def test_freely_said_it_stands(verifier: Verifier, claim: str) -> None:
+    verdict = verifier.verify(claim, [DUTY])
+    assert verdict.status == "kept", verdict.reasons
+
+
 def test_a_foreign_term_is_replaced_by_the_source_sentence(verifier: Verifier) -> None:
     verdict = verifier.verify("届書には、離縁の年月日を記載しなければならない。", [PASSAGE])
     assert verdict.status == "replaced"

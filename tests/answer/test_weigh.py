@@ -61,3 +61,23 @@ def test_a_named_article_is_answered_by_what_cites_it_or_not_at_all(product: Shi
     assert confidence(there, wanted(product.searcher, there)) == 1.0
     nowhere = product.searcher.search("民法300条")
     assert confidence(nowhere, wanted(product.searcher, nowhere)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question", "sure"),
+    [
+        ("戸籍謄本の手数料はいくらか", True),
+        ("死亡届は何日以内に出すのか", True),
+        ("死亡届の手数料はいくらか", False),
+        ("死亡届を出せる時間帯は", False),
+        ("死亡届の様式", False),
+    ],
+)
+def test_a_passage_without_the_kind_of_thing_asked_for_is_less_sure(
+    product: Shiori, question: str, sure: bool
+) -> None:
+    result = product.searcher.search(question)
+    asked = wanted(product.searcher, result)
+    assert asked.kinds
+    best = max(held(hit, asked) for hit in result.hits[:3])
+    assert (confidence(result, asked) == best) is sure
