@@ -2,14 +2,15 @@
 
 Every word of the question counts with its inverse document frequency, verbs, adverbs and
 vague nouns with a third of it. A word the passage lacks counts in part where the glossary's
-professional term for it, or the article that governs it, is there.
+professional term for it, or the article that governs it, is there, or where the passage is an
+article that is often asked about in that word.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from app.core import references
@@ -60,8 +61,11 @@ _PASSAGES = 3
 class Wanted:
     """The question's own words with their weights, and what some of them stand for.
 
-    `kinds` find what is asked for (an amount, a time) in a text that can answer. `nouns` are those that carry the matter: no verbs, no adverbs; `written` are they as the user
-    wrote them, `unknown` those of them that no passage of the shelf holds. `stands` are (words of the question, professional words, article ids).
+    `nouns` are those that carry the matter: no verbs, no adverbs; `written` are they as the
+    user wrote them, `unknown` those of them that no passage of the shelf holds. `stands` are
+    (words of the question, professional words, article ids), `said` by article id the words
+    often asked about it. `kinds` find what is asked for (an amount, a time) in a text that can
+    answer.
     """
 
     weights: Mapping[str, float]
@@ -69,6 +73,7 @@ class Wanted:
     written: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     stands: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[str]], ...] = ()
+    said: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kinds: tuple[re.Pattern[str], ...] = ()
 
     def coverage(self, there: Collection[str], about: Collection[str] = ()) -> float:
@@ -99,7 +104,7 @@ class Wanted:
                 all(word in there for word in term) for term in professional
             ):
                 stood.update(own)
-        return stood
+        return stood.union(*(self.said.get(id_, ()) for id_ in about))
 
 
 def wanted(searcher: Searcher, result: SearchResult) -> Wanted:
@@ -129,6 +134,7 @@ def wanted(searcher: Searcher, result: SearchResult) -> Wanted:
         written=tuple(written),
         unknown=tuple(surface for surface, norm in written.items() if not weights[norm]),
         stands=stands,
+        said=question.likeness.said,
         kinds=_kinds(fold(question.text)),
     )
 

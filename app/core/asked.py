@@ -19,6 +19,8 @@ _B = 0.5
 
 # Articles that share few of the question's words say nothing about it; the best few dozen are enough.
 _VOTING = 60
+# A word asked this often about an article belongs to its matter; asked once, it may be anybody's.
+_OFTEN = 3
 # Votes fall with the square of the score, so that the best articles stand out.
 _SHARPNESS = 2
 
@@ -38,12 +40,14 @@ class Likeness:
 
     `votes` are article ids with 0 to 1, the best with 1. `coverage` is the share of the question's
     words, weighed by their rarity, that is asked about the best article, 0 to 1. `nearest` is the
-    question about it that shares most, None where there are no votes.
+    question about it that shares most, None where there are no votes. `said` are, by article,
+    those of the words that are often asked about it.
     """
 
     votes: dict[str, float] = field(default_factory=dict)
     coverage: float = 0.0
     nearest: TypicalQuestion | None = None
+    said: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 class TypicalQuestions:
@@ -55,6 +59,7 @@ class TypicalQuestions:
             for article in question.articles:
                 about[article].append(question)
         self._about = dict(about)
+        self._often: dict[str, frozenset[str]] = {}
         documents = {
             article: Counter(word for question in asked for word in question.words)
             for article, asked in self._about.items()
@@ -70,6 +75,8 @@ class TypicalQuestions:
         usual = sum(lengths.values()) / total if total else 1.0
         self._postings: dict[str, list[tuple[str, float]]] = defaultdict(list)
         for article, document in documents.items():
+            often = (word for word, count in document.items() if count >= _OFTEN)
+            self._often[article] = frozenset(often)
             norm = _K1 * (1 - _B + _B * lengths[article] / usual)
             for word, count in document.items():
                 weight = self._idf[word] * count * (_K1 + 1) / (count + norm)
@@ -96,6 +103,7 @@ class TypicalQuestions:
             votes={article: (score / best) ** _SHARPNESS for article, score in ranked},
             coverage=best / most,
             nearest=self._nearest(self._about[first], wanted),
+            said={article: self._often[article] & wanted for article, _ in ranked},
         )
 
     def _nearest(self, asked: Sequence[TypicalQuestion], wanted: set[str]) -> TypicalQuestion:

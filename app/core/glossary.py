@@ -250,8 +250,15 @@ class Glossary:
         return sorted(result.values(), key=lambda e: (e.start, -e.weight, e.end, e.topic))
 
     def liken(self, question: str) -> Likeness:
-        """The articles that questions with these words are about."""
-        return self._asked.like(self._content(question))
+        """The articles that questions with these words are about; `said` are words as the user wrote them."""
+        words = tokens(fold(question))
+        likeness = self._asked.like(self._content(question))
+        equals = {word.norm: {equal.norm for equal in self._levelled([word])} for word in words}
+        said = {
+            article: frozenset(norm for norm, equal in equals.items() if equal <= asked)
+            for article, asked in likeness.said.items()
+        }
+        return replace(likeness, said=said)
 
     def rarity(self, word: str) -> float:
         """How much a word (in normal form) tells one matter from another; see `TypicalQuestions.rarity`."""

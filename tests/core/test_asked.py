@@ -39,6 +39,12 @@ def test_words_nobody_asked_with_say_nothing() -> None:
     assert (found.votes, found.coverage, found.nearest) == ({}, 0.0, None)
 
 
+def test_what_is_often_asked_about_an_article_is_told() -> None:
+    asked = [question(f"離婚 {word}", "民法:767") for word in ("氏", "名字", "姓")]
+    found = TypicalQuestions(asked).like({"離婚", "姓", "天気"})
+    assert found.said == {"民法:767": frozenset({"離婚"})}
+
+
 def test_no_questions_at_all_say_nothing() -> None:
     assert TypicalQuestions(()).like({"離婚"}).votes == {}
 

@@ -325,6 +325,10 @@ def test_typical_questions_are_no_phrases_to_be_found_in_others(tmp_path: Path) 
     assert found.liken(question).votes["戸籍法:77_2"] == 1.0
 
 
+def test_what_is_said_about_an_article_is_told_in_the_users_words(shipped: Glossary) -> None:
+    assert {"苗字", "離婚"} <= shipped.liken("離婚しても苗字はそのまま").said["戸籍法:77_2"]
+
+
 def test_a_site_extends_the_typical_questions(shipped: Glossary, tmp_path: Path) -> None:
     site = table(tmp_path, f"{ASKED}\t当町のゆりかご窓口の予約\t\t戸籍法49条")
     question = "ゆりかご窓口の予約"
