@@ -17,7 +17,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from app.core.book import Document
-from ingest.layout import Arrangement, Glyph, arrange, is_wide
+from ingest.layout.page import arrange
+from ingest.layout.shapes import Arrangement, Glyph, is_wide
 from ingest.readers import second
 from ingest.readers.faults import broken, empty, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages

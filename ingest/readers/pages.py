@@ -16,7 +16,7 @@ from statistics import median
 
 from app.core.book import Box, Line, LineKind, Page
 from app.core.japanese import parse_number
-from ingest.layout import Row
+from ingest.layout.shapes import Row
 from ingest.readers import order
 
 _EDGE = 0.2  # share of the page's height in which heads and numbers stand

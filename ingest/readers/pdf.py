@@ -19,7 +19,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from app.core.book import Document, Page
-from ingest.layout import Glyph, Row, Rule, arrange
+from ingest.layout.page import arrange
+from ingest.layout.shapes import Glyph, Row, Rule
 from ingest.readers import ocr
 from ingest.readers.faults import broken, locked, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages

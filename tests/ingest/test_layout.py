@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.layout import Glyph, Rule, arrange
+from ingest.layout.page import arrange
+from ingest.layout.shapes import Glyph, Rule
 
 
 def glyph(char: str, x: float, y: float, em: float = 10.0) -> Glyph:
