@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 
-from ingest.layout.lines import to_rows
-from ingest.layout.shapes import Row, Run
+from ingest.layout.lines import CLOSING, OPENING, measure, to_rows
+from ingest.layout.shapes import Cell, Row, Run, is_wide
 
 _MIN_COLUMN = 6.0  # em; anything narrower is a column of a table or of page numbers
+_MIN_GUTTER = 0.85  # em
 
 
 def in_order(runs: list[Run], blocks: list[Run], em: float) -> list[Row]:
     """Bands between lines that cross a gutter, columns within a band, rows within a column."""
-    edges = _gutters(runs + [block for block in blocks if block.em], em)
+    pieces = [piece for run in runs for piece in _pieces(run, em)]
+    edges = _gutters(pieces + [block for block in blocks if block.em], em)
     if not edges:
         return in_column(runs + blocks, em)
+    runs = [piece for run in runs for piece in _parted(run, edges, em)]
     rows: list[Row] = []
     band: list[Run] = []
     for run in sorted(runs + blocks, key=lambda run: run.middle):
@@ -24,6 +28,7 @@ def in_order(runs: list[Run], blocks: list[Run], em: float) -> list[Row]:
             (
                 run.u1 - run.u0 < 4 * em
                 and any(low <= run.u0 and run.u1 <= high for low, high in edges)
+                and not _is_label(run, runs, em)
             )
             or _parts_all(run, runs, edges, em)
         ):
@@ -33,6 +38,68 @@ def in_order(runs: list[Run], blocks: list[Run], em: float) -> list[Row]:
         else:
             band.append(run)
     return rows + _columns(band, edges, em)
+
+
+def _pieces(run: Run, em: float) -> list[Run]:
+    """What stands between a run's wide gaps, any of which may be a gutter."""
+    least = (_MIN_GUTTER - 0.1) * em
+    places = [
+        number
+        for number, (before, after) in enumerate(pairwise(run.cells), 1)
+        if _begin(after) - _end(before) > least
+    ]
+    pieces = _split(run, places)
+    return [replace(piece, u0=_begin(piece.cells[0]), u1=_end(piece.cells[-1])) for piece in pieces]
+
+
+def _begin(cell: Cell) -> float:
+    """Where a character's ink can begin: an opening bracket leaves half its cell free."""
+    return cell.u0 + (0.5 * cell.em if cell.text in OPENING and is_wide(cell.text) else 0.0)
+
+
+def _end(cell: Cell) -> float:
+    """Where a character's ink can end: punctuation at a line's end may hang in the gutter."""
+    return cell.u1 - (0.5 * cell.em if cell.text in CLOSING and is_wide(cell.text) else 0.0)
+
+
+def _parted(run: Run, edges: list[tuple[float, float]], em: float) -> list[Run]:
+    """A run linked across a narrow gutter, taken apart again."""
+
+    def is_parted(before: Cell, after: Cell) -> bool:
+        free_from, free_to = _end(before), _begin(after)
+        for low, high in edges:
+            # the strip may be wider than the gutter: labels hang out into it; a heading has spaces
+            need = (0.75 if run.em < 1.12 * em else 0.95 * (high - low) / em) * em
+            if min(free_to, high) - max(free_from, low) > need:
+                return True
+        return False
+
+    pairs = enumerate(pairwise(run.cells), 1)
+    return _split(run, [number for number, pair in pairs if is_parted(*pair)])
+
+
+def _split(run: Run, places: list[int]) -> list[Run]:
+    """A run cut before the cells of these numbers, each piece with the ruby beside it."""
+    if not places:
+        return [run]
+    pieces = []
+    for first, last in pairwise([0, *places, len(run.cells)]):
+        piece = replace(run, cells=run.cells[first:last], readings=[])
+        measure(piece)
+        pieces.append(piece)
+    for reading in run.readings:
+        middle = (reading.u0 + reading.u1) / 2
+        nearest = min(pieces, key=lambda piece: max(piece.u0 - middle, middle - piece.u1))
+        nearest.readings.append(reading)
+    return pieces
+
+
+def _is_label(run: Run, runs: list[Run], em: float) -> bool:
+    """Whether a line goes on after a short run: it hangs out before its column's other lines."""
+    return any(
+        abs(other.middle - run.middle) < 0.5 * em and 0 < other.u0 - run.u1 < 2 * em
+        for other in runs
+    )
 
 
 def _parts_all(run: Run, runs: list[Run], edges: list[tuple[float, float]], em: float) -> bool:
@@ -76,7 +143,7 @@ def _gutters(runs: list[Run], em: float) -> list[tuple[float, float]]:
     long_runs = [run for run in runs if run.u1 - run.u0 > 2 * em]
     if len(long_runs) < 4:
         return []
-    step = em / 4
+    step = em / 20
     start = min(run.u0 for run in long_runs)
     bins = int((max(run.u1 for run in long_runs) - start) / step) + 2
     cover = [0] * (bins + 1)
@@ -93,7 +160,7 @@ def _gutters(runs: list[Run], em: float) -> list[tuple[float, float]]:
         left = start
         for first, last in _low_stretches(cover, limit):
             low, high = start + first * step, start + last * step
-            if high - low >= 1.1 * em and _parts_columns(long_runs, left, low, high, em):
+            if high - low >= _MIN_GUTTER * em and _parts_columns(long_runs, left, low, high, em):
                 edges.append((low, high))
                 left = high
         if edges:

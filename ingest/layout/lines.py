@@ -14,8 +14,9 @@ RUBY_RATIO = 0.62
 """A kana line smaller than this share of the line beside it is its ruby."""
 
 _LINK_GAP = 1.3  # em between two characters of one run: a full-width space and some slack
-_OPENING = frozenset("（「『〔［｛〈《【([{“‘")
-_CLOSING = frozenset("）」』〕］｝〉》】)]}、。，．・：；！？,.:;!?”’")
+_EMPHASIS = frozenset("・、﹅﹆•●○◦◉◎▲△▴▵")  # also what a reading of several words is parted by
+OPENING = frozenset("（「『〔［｛〈《【([{“‘")
+CLOSING = frozenset("）」』〕］｝〉》】)]}、。，．・：；！？,.:;!?”’")
 
 
 def to_cell(glyph: Glyph, vertical: bool) -> Cell:
@@ -84,7 +85,9 @@ def link(cells: list[Cell]) -> list[Run]:
                 em = max(last.em, cell.em)
                 off = abs(last.middle - middle)
                 gap = cell.u0 - last.u1
-                if off > 0.38 * em or not -0.7 * em < gap < _LINK_GAP * em:
+                # a small mark may touch the text; ruby further off belongs to another line
+                reach = _LINK_GAP if min(last.em, cell.em) > 0.69 * em else 0.3
+                if off > 0.38 * em or not -0.7 * em < gap < reach * em:
                     continue
                 cost = off + abs(gap)
                 if cost < best_cost:
@@ -97,11 +100,12 @@ def link(cells: list[Cell]) -> list[Run]:
         best.cells.append(cell)
         open_runs[bucket].append(best)
     for run in runs:
-        _measure(run)
+        measure(run)
     return runs
 
 
-def _measure(run: Run) -> None:
+def measure(run: Run) -> None:
+    """Set a run's extents and size by its cells."""
     run.u0 = min(cell.u0 for cell in run.cells)
     run.u1 = max(cell.u1 for cell in run.cells)
     run.em = _size(run.cells)
@@ -116,27 +120,40 @@ def _size(cells: Sequence[Cell]) -> float:
 
 
 def with_ruby(runs: list[Run], ratio: float = RUBY_RATIO) -> list[Run]:
-    """Hand kana runs that stand close before a run of larger characters to it as readings."""
+    """Hand kana runs that stand close beside a run of larger characters to it as readings.
+
+    Emphasis marks (圏点) that stand there are dropped.
+    """
     bases = sorted(runs, key=lambda run: run.v0)
     kept: list[Run] = []
     for run in runs:
         base = None
-        if all(is_kana(cell.text) or cell.text in "・ー" for cell in run.cells):
+        if all(is_kana(cell.text) or cell.text in _EMPHASIS for cell in run.cells):
             base = _ruby_base(run, bases, ratio)
         if base is None:
             kept.append(run)
         else:
-            base.readings.extend(run.cells)
+            only_marks = all(cell.text in _EMPHASIS for cell in run.cells)
+            base.readings += [
+                cell
+                for cell in run.cells
+                if not only_marks and (cell.text == "・" or cell.text not in _EMPHASIS)
+            ]
     return kept
 
 
 def _ruby_base(ruby: Run, bases: list[Run], ratio: float) -> Run | None:
+    """The nearest line: as a rule the one after the ruby, else one it stands behind (両側ルビ)."""
     best: Run | None = None
     best_gap = float("inf")
     for base in bases:
         gap = base.v0 - ruby.v1
-        if base is ruby or ruby.em >= ratio * base.em or abs(gap) > 0.6 * base.em:
+        if base is ruby or ruby.em >= ratio * base.em:
             continue
+        if abs(gap) > 0.6 * base.em:
+            gap = ruby.v0 - base.v1 + 0.15 * base.em
+            if not -0.2 * base.em < gap < 0.5 * base.em:
+                continue
         if ruby.u1 < base.u0 - base.em or ruby.u0 > base.u1 + base.em:
             continue
         if abs(gap) < best_gap:
@@ -207,12 +224,12 @@ def _space(before: Cell, after: Cell, gap: float, usual: float, readings: list[C
         extra = (gap - usual) / em
         if extra < 0.24 or _bridged(before, after, readings):
             return ""
-        if before.text in _CLOSING or after.text in _OPENING:
+        if before.text in CLOSING or after.text in OPENING:
             extra -= 0.5  # the free half of the punctuation's own em
         if extra >= 0.7:
             return "\u3000"
         both = is_wide(before.text) and is_wide(after.text)
-        return " " if extra >= (0.24 if both else 0.42) and after.text not in _CLOSING else ""
+        return " " if extra >= (0.24 if both else 0.42) and after.text not in CLOSING else ""
     return " " if gap > 0.17 * em else ""
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
-from app.core.book import Box, Line, LineKind, Page
+from app.core.book import Box, Line, LineKind, Page, Ruby
 from app.core.japanese import parse_number
+from ingest.layout.lines import OPENING
 from ingest.layout.shapes import Row
 from ingest.readers import order
 
-_EDGE = 0.2  # share of the page's height in which heads and numbers stand
+_EDGE = 0.15  # share of the printed area's height in which heads and numbers stand
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _KANJI_NUMBER = "[〇一二三四五六七八九十百]"
 _SHEET = re.compile(
@@ -27,7 +28,7 @@ _SHEET = re.compile(
     rf"|{_KANJI_NUMBER}{{1,5}}(の{_KANJI_NUMBER}{{1,4}}){{1,3}}$"
 )
 _NUMBER_DRESS = re.compile(
-    r"^[\s\-‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
+    r"^[\s\-－‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-－‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
 )
 _SENTENCE_END = tuple("。．.！？!?」』）)」")
 _MARK = (
@@ -37,6 +38,8 @@ _MARK = (
 )
 _LABEL = re.compile(rf"(?:{_MARK})[\u3000 、．.)）]|[(（]?[注※]|[○●◯◎■□◆◇▲△▼▽★☆・①-⑳⑴-⒇]")
 _CLEAR_LABEL = re.compile(rf"(?:{_MARK})\u3000")
+_BROKEN = re.compile(r"[a-z]{2}[-‐\u00ad]$")
+_REST = re.compile(r"[a-z]+[,.;:)!?]* ?")
 _NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ]")
 
 
@@ -44,6 +47,7 @@ _NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）
 class PageDraft:
     """One page's rows before the book's other pages have been looked at (sizes in points).
 
+    `area` is what the book's pages of this size print on (x0, y0, x1, y1): the paper may be larger.
     `turn` is how many quarter turns clockwise lead from the page as it is read to the page
     as it is shown, where text is printed sideways.
     """
@@ -59,13 +63,14 @@ class PageDraft:
     turn: int = 0
     head_rows: set[int] = field(default_factory=set)
     label: str = ""
+    area: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
     """A row at the outside of its page that may be no part of the text.
 
-    `side` is T, B, L or R; `place` its distance from the page's top or left as a share;
+    `side` is T, B, L or R; `place` its distance from the printed area's top or left as a share;
     `gap` the space between it and the text, in em of the page.
     """
 
@@ -91,6 +96,7 @@ def finish_pages(
 
     A page between two numbered ones gets the number it would bear.
     """
+    _set_areas(drafts)
     edges = [edge for draft in drafts for edge in _edges(draft)]
     _number(drafts, edges)
     _mark_heads(drafts, edges)
@@ -106,6 +112,27 @@ def finish_pages(
 
 
 # --- running heads -------------------------------------------------------------------------
+
+
+def _set_areas(drafts: Sequence[PageDraft]) -> None:
+    """The printed area is the whole page where fewer than three pages of a size can tell."""
+    sizes: dict[tuple[int, int], list[PageDraft]] = defaultdict(list)
+    for draft in drafts:
+        draft.area = (0.0, 0.0, draft.width, draft.height)
+        if draft.rows:
+            sizes[round(draft.width), round(draft.height)].append(draft)
+    for alike in sizes.values():
+        if len(alike) < 3:
+            continue
+        boxes = [row.box for draft in alike for row in draft.rows]
+        area = (
+            min(box[0] for box in boxes),
+            min(box[1] for box in boxes),
+            max(box[2] for box in boxes),
+            max(box[3] for box in boxes),
+        )
+        for draft in alike:
+            draft.area = area
 
 
 def _edges(draft: PageDraft) -> list[_Edge]:
@@ -176,9 +203,9 @@ def _outermost(
 
 
 def _place(draft: PageDraft, box: tuple[float, float, float, float], side: str) -> float:
-    if side in "TB":
-        return (box[1] + box[3]) / 2 / draft.height
-    return (box[0] + box[2]) / 2 / draft.width
+    low, high = (1, 3) if side in "TB" else (0, 2)
+    extent = draft.area[high] - draft.area[low]
+    return ((box[low] + box[high]) / 2 - draft.area[low]) / extent if extent > 0 else 0.5
 
 
 def _beside(
@@ -226,7 +253,7 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
 def _mark_lone_heads(edges: list[_Edge]) -> None:
     """With no other pages to compare, a head is what stands small or across at the very edge."""
     for edge in edges:
-        near = (edge.place if edge.side in "TL" else 1 - edge.place) < 0.6 * _EDGE
+        near = (edge.place if edge.side in "TL" else 1 - edge.place) < 0.8 * _EDGE
         if not near or edge.gap < 1.0 or edge.row.text.endswith("。"):
             continue
         parsed = parse_label(edge.row.text)
@@ -292,7 +319,10 @@ def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
         if best is not None:
             draft.label = best.text
             slots[best.edge.slot] += 1
-            _take(best)
+            # some books print it twice: in the head and at the foot
+            for found in candidates[draft.index]:
+                if (found.script, found.value) == (best.script, best.value):
+                    _take(found)
     _sheets(edges, slots)
     _drop_strays(drafts)
     _fill_between(drafts)
@@ -412,6 +442,7 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         size = round(row.em / body, 2) if body else 1.0
         note = size <= 0.93 and (_NOTE.match(row.text) is not None if begins else note)
         lines.append(_line(row, draft, size, begins, note))
+    lines = _whole_words(lines)
     width, height = (draft.height, draft.width) if draft.turn % 2 else (draft.width, draft.height)
     return Page(
         index=draft.index,
@@ -427,6 +458,27 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         confidence=draft.confidence,
         warnings=draft.warnings,
     )
+
+
+def _whole_words(lines: list[Line]) -> list[Line]:
+    """A Latin word broken at a line's end stands whole where it begins, without the hyphen."""
+    whole: list[Line] = []
+    for line in lines:
+        before = whole[-1] if whole else None
+        if before is not None and not line.starts_paragraph and _BROKEN.search(before.text):
+            rest = _REST.match(line.text)
+            if rest is not None:
+                cut = rest.end()
+                whole[-1] = replace(before, text=before.text[:-1] + rest[0].rstrip())
+                moved = tuple(
+                    Ruby(ruby.start - cut, ruby.end - cut, ruby.text)
+                    for ruby in line.ruby
+                    if ruby.start >= cut
+                )
+                line = replace(line, text=line.text[cut:], ruby=moved)
+        if line.text:
+            whole.append(line)
+    return whole
 
 
 def _line(row: Row, draft: PageDraft, size: float, begins: bool, note: bool) -> Line:
@@ -525,6 +577,8 @@ def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
     if ended and _LABEL.match(row.text):
         return True
     if indent >= 0.7:
-        hanging = same_column and abs(row.start - before.start) < 0.3 * em
+        # a bracket at a line's start may be set without the free half of its cell
+        slack = 0.6 if row.text[0] in OPENING or before.text[:1] in OPENING else 0.3
+        hanging = same_column and abs(row.start - before.start) < slack * em
         return ended and not hanging
     return False
