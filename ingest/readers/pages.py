@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 from app.core.book import Box, Line, LineKind, Page, Ruby
 from app.core.japanese import parse_number
@@ -38,6 +39,7 @@ _MARK = (
 )
 _LABEL = re.compile(rf"(?:{_MARK})[\u3000 、．.)）]|[(（]?[注※]|[○●◯◎■□◆◇▲△▼▽★☆・①-⑳⑴-⒇]")
 _CLEAR_LABEL = re.compile(rf"(?:{_MARK})\u3000")
+_FOOTNOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]")
 _BROKEN = re.compile(r"[a-z]{2}[-‐\u00ad]$")
 _REST = re.compile(r"[a-z]+[,.;:)!?]* ?")
 _NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ]")
@@ -220,26 +222,35 @@ def _beside(
 
 
 def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
-    """A head repeats its text in its place, or fills a place apart from the text on most pages."""
-    repeated: dict[tuple[str, int, str], set[int]] = defaultdict(set)
+    """A head repeats its text in its place, or fills a place apart from the text on most pages.
+
+    A heading may repeat too (解説 at the top of two pages); it is larger than the text, and
+    its place is not one that stands apart on other pages.
+    """
+    repeated: dict[tuple[int, _Look], set[int]] = defaultdict(set)
     filled: dict[tuple[str, int], set[int]] = defaultdict(set)
+    apart: dict[tuple[str, int], set[int]] = defaultdict(set)
     for edge in edges:
         side, place = edge.slot
         for near in (place - 1, place, place + 1):
-            repeated[side, near, _bare(edge.row.text, edge.draft.label)].add(edge.draft.index)
+            repeated[near, _look(edge)].add(edge.draft.index)
             if edge.gap >= 1.0 and _sets_apart(edge):
                 filled[side, near].add(edge.draft.index)
+            if edge.gap >= 0.8:
+                apart[side, near].add(edge.draft.index)
     pages = sum(1 for draft in drafts if draft.rows)
     if pages < 3:
         _mark_lone_heads(edges)
     for edge in edges:
         side, place = edge.slot
-        same = len(repeated[side, place, _bare(edge.row.text, edge.draft.label)])
+        look = _look(edge)
+        same = len(repeated[place, look])
         many = len(filled[side, place])
+        usual = not look.is_large and len(apart[side, place]) >= 0.3 * pages
         sentence = edge.row.text.endswith("。")
         if (
             same >= max(3, (0.6 if sentence else 0.3) * pages)
-            or (same >= 2 and edge.gap >= 0.8 and not sentence)
+            or (same >= 2 and edge.gap >= 0.8 and usual and not sentence)
             or (
                 many >= max(3, 0.4 * pages)
                 and edge.gap >= 1.0
@@ -248,6 +259,22 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
             )
         ):
             edge.draft.head_rows.add(edge.number)
+
+
+class _Look(NamedTuple):
+    """What a head has in common wherever it is printed."""
+
+    side: str
+    text: str
+    across: bool
+    is_large: bool
+
+
+def _look(edge: _Edge) -> _Look:
+    row = edge.row
+    usual = median(other.em for other in edge.draft.rows)
+    text = _bare(row.text, edge.draft.label)
+    return _Look(edge.side, text, row.across, row.em >= 1.12 * usual)
 
 
 def _mark_lone_heads(edges: list[_Edge]) -> None:
@@ -266,6 +293,8 @@ def _mark_lone_heads(edges: list[_Edge]) -> None:
 def _sets_apart(edge: _Edge) -> bool:
     """Runs across the page or is smaller than the text, and is short: a heading is larger."""
     row = edge.row
+    if edge.side == "B" and _FOOTNOTE.match(row.text):
+        return False
     size = row.em / (median(other.em for other in edge.draft.rows) or 1.0)
     apart = size < 0.92 or (row.across and size < 1.1)
     return apart and len(row.text) <= 40
