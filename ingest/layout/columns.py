@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
-from ingest.layout.lines import CLOSING, OPENING, measure, to_rows
+from ingest.layout.lines import CLOSING, OPENING, REACH_WITH_RUBY, measure, to_rows
 from ingest.layout.shapes import Cell, Row, Run, is_wide
 
 _MIN_COLUMN = 6.0  # em; anything narrower is a column of a table or of page numbers
@@ -189,24 +190,46 @@ def _parts_columns(runs: list[Run], left: float, low: float, high: float, em: fl
     then lines begin flush on both sides and are of a kind; cells of a table are shorter
     and stand level with one another.
     """
-    before = [run for run in runs if run.u0 >= left - em and run.u1 <= low + em]
-    after = [run for run in runs if run.u0 >= high - em]
+    before = _lines([run for run in runs if run.u0 >= left - em and run.u1 <= low + em], em)
+    after = _lines([run for run in runs if run.u0 >= high - em], em)
     if len(before) < 3 or not after or low - left < _MIN_COLUMN * em:
         return False
-    if max(run.u1 - run.u0 for run in after) < _MIN_COLUMN * em:
+    if max(line.u1 - line.u0 for line in after) < _MIN_COLUMN * em:
         return False
-    full = [run for run in before if run.u1 > low - 2.5 * em and run.u0 < left + 3 * em]
+    full = [line for line in before if line.u1 > low - 2.5 * em and line.u0 < left + 3 * em]
     if len(full) >= 0.35 * len(before):
         return True
-    level = sum(any(abs(run.middle - other.middle) < 0.2 * em for other in before) for run in after)
-    flush = sum(run.u0 < high + 2.2 * em for run in after)
-    long_enough = median(run.u1 - run.u0 for run in before + after) >= _MIN_COLUMN * em
+    level = sum(any(abs(line.v - other.v) < 0.2 * em for other in before) for line in after)
+    flush = sum(line.u0 < high + 2.2 * em for line in after)
+    long_enough = median(line.u1 - line.u0 for line in before + after) >= _MIN_COLUMN * em
     return (
         len(after) >= 3
         and flush >= 0.6 * len(after)
         and long_enough
         and (level < 0.5 * len(after) or high - low > 3 * em)
     )
+
+
+class _Line(NamedTuple):
+    """Where a line begins and ends, and its middle across."""
+
+    u0: float
+    u1: float
+    v: float
+
+
+def _lines(runs: list[Run], em: float) -> list[_Line]:
+    """The lines that runs on one level make."""
+    levels: list[list[Run]] = []
+    for run in sorted(runs, key=lambda run: run.middle):
+        if levels and run.middle - levels[-1][0].middle < 0.5 * em:
+            levels[-1].append(run)
+        else:
+            levels.append([run])
+    return [
+        _Line(min(run.u0 for run in level), max(run.u1 for run in level), level[0].middle)
+        for level in levels
+    ]
 
 
 def in_column(runs: list[Run], em: float) -> list[Row]:
@@ -228,7 +251,8 @@ def in_column(runs: list[Run], em: float) -> list[Row]:
 
 
 def _same_row(group: list[Run], run: Run) -> bool:
-    reach = 0.5 * max(max(member.em for member in group), run.em)
+    ruby = any(member.readings for member in (*group, run))
+    reach = (REACH_WITH_RUBY if ruby else 0.5) * max(max(member.em for member in group), run.em)
     near = abs(group[0].middle - run.middle) < reach
     return near and all(run.u0 > member.u1 - 1 or run.u1 < member.u0 + 1 for member in group)
 

@@ -13,6 +13,8 @@ from ingest.layout.shapes import Cell, Glyph, Part, Row, Run, is_kana, is_kanji,
 RUBY_RATIO = 0.62
 """A kana line smaller than this share of the line beside it is its ruby."""
 
+_LARGEST_RUBY = 0.8  # some programs set ruby in 6 points whatever the text's size
+REACH_WITH_RUBY = 0.75  # em by which characters with ruby may stand off their line
 _LINK_GAP = 1.3  # em between two characters of one run: a full-width space and some slack
 _EMPHASIS = frozenset("・、﹅﹆•●○◦◉◎▲△▴▵")  # also what a reading of several words is parted by
 OPENING = frozenset("（「『〔［｛〈《【([{“‘")
@@ -139,7 +141,7 @@ def with_ruby(runs: list[Run], ratio: float = RUBY_RATIO) -> list[Run]:
                 for cell in run.cells
                 if not only_marks and (cell.text == "・" or cell.text not in _EMPHASIS)
             ]
-    return kept
+    return _set_in(kept)
 
 
 def _ruby_base(ruby: Run, bases: list[Run], ratio: float) -> Run | None:
@@ -147,18 +149,55 @@ def _ruby_base(ruby: Run, bases: list[Run], ratio: float) -> Run | None:
     best: Run | None = None
     best_gap = float("inf")
     for base in bases:
-        gap = base.v0 - ruby.v1
-        if base is ruby or ruby.em >= ratio * base.em:
+        em = base.em
+        if base is ruby or ruby.em >= _LARGEST_RUBY * em:
             continue
-        if abs(gap) > 0.6 * base.em:
-            gap = ruby.v0 - base.v1 + 0.15 * base.em
-            if not -0.2 * base.em < gap < 0.5 * base.em:
+        if (
+            ruby.u1 < base.u0 - em
+            or ruby.u0 > base.u1 + em
+            or abs(base.middle - ruby.middle) > 2 * em
+        ):
+            continue
+        beside = [base.cells[n] for n in _beside(base.cells, ruby.u0, ruby.u1, 0.0)]
+        # some programs push the characters with ruby out of their line
+        gap = min((cell.v0 for cell in beside), default=base.v0) - ruby.v1
+        if ruby.em >= ratio * em:
+            # larger than ruby is: it must be short and touch the kanji it reads
+            kanji = any(is_kanji(cell.text) for cell in beside)
+            if not kanji or abs(gap) > 0.3 * em or len(ruby.cells) > 8:
                 continue
-        if ruby.u1 < base.u0 - base.em or ruby.u0 > base.u1 + base.em:
-            continue
+        if abs(gap) > 0.6 * em:
+            gap = ruby.v0 - max((cell.v1 for cell in beside), default=base.v1) + 0.15 * em
+            if not -0.2 * em < gap < 0.5 * em:
+                continue
         if abs(gap) < best_gap:
             best, best_gap = base, abs(gap)
     return best
+
+
+def _set_in(runs: list[Run]) -> list[Run]:
+    """Put characters that their ruby pushed out of their line back into the gap they left."""
+    kept = []
+    for run in runs:
+        host = None
+        if run.readings and len(run.cells) <= 8:
+            host = next((other for other in runs if _leaves_room(other, run)), None)
+        if host is None:
+            kept.append(run)
+        else:
+            host.cells = sorted([*host.cells, *run.cells], key=lambda cell: cell.u0)
+            host.readings += run.readings
+    return kept
+
+
+def _leaves_room(host: Run, run: Run) -> bool:
+    slack = 0.25 * run.em
+    if host is run or abs(host.middle - run.middle) > REACH_WITH_RUBY * run.em:
+        return False
+    return any(
+        before.u1 < run.u0 + slack and run.u1 - slack < after.u0
+        for before, after in pairwise(host.cells)
+    )
 
 
 def to_rows(group: list[Run], extent: tuple[float, float]) -> list[Row]:
