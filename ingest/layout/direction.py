@@ -10,13 +10,17 @@ from ingest.layout.lines import link, to_cell
 from ingest.layout.shapes import Glyph, Run, body_size, is_wide
 
 
-def is_vertical(glyphs: Sequence[Glyph]) -> bool:
-    """Direction by vote: does each wide character's nearest neighbour stand below or beside it?"""
-    return vote(glyphs, free_space(glyphs))
+def leans(glyphs: Sequence[Glyph], vertical: bool) -> bool:
+    """Whether far more characters of a table's cell speak for a direction than for the other."""
+    below, beside = vote(glyphs, free_space(glyphs))
+    return below > 3 * beside if vertical else beside > 3 * below
 
 
-def vote(glyphs: Sequence[Glyph], gaps: list[tuple[float, float]]) -> bool:
-    """`is_vertical` of glyphs whose `free_space` is known."""
+def vote(glyphs: Sequence[Glyph], gaps: list[tuple[float, float]]) -> tuple[int, int]:
+    """How many wide characters have their nearest neighbour below them, and how many beside.
+
+    `gaps` is their `free_space`.
+    """
     below = beside = 0
     for glyph, (gap_x, gap_y) in zip(glyphs, gaps, strict=True):
         if glyph.turned or not is_wide(glyph.char):
@@ -25,7 +29,7 @@ def vote(glyphs: Sequence[Glyph], gaps: list[tuple[float, float]]) -> bool:
             below += 1
         elif gap_x < gap_y:
             beside += 1
-    return below > beside
+    return below, beside
 
 
 def free_space(glyphs: Sequence[Glyph]) -> list[tuple[float, float]]:
@@ -74,16 +78,22 @@ def by_direction(
     """Part the page's own direction from lines that run across it (glyphs with their `free_space`)."""
     glyphs = [glyph for glyph, _ in spaced]
     suspects = []
+    clear = set()
     for glyph, (gap_x, gap_y) in spaced:
         own, other = (gap_y, gap_x) if vertical else (gap_x, gap_y)
-        if other < 0.6 * glyph.em and own > 1.6 * glyph.em:
+        if other < 0.6 * glyph.em and own > max(0.5 * glyph.em, other + 0.3 * glyph.em):
             suspects.append(glyph)
-    if not suspects:
+            if own > 1.6 * glyph.em:
+                clear.add(id(glyph))
+    if not clear:
         return glyphs, []
     chains = link([to_cell(glyph, not vertical) for glyph in suspects])
     across = []
     for chain in chains:
         members = [glyph for cell in chain.cells for glyph in cell.glyphs]
+        # a head may come near the text below some of its characters
+        if sum(id(glyph) in clear for glyph in members) < 0.6 * len(members):
+            continue
         if len(members) >= (2 if vertical else 4) and not _is_number_row(chain):
             across.append(members)
     taken = {id(glyph) for members in across for glyph in members}

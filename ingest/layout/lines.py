@@ -164,7 +164,7 @@ def _ruby_base(ruby: Run, bases: list[Run], ratio: float) -> Run | None:
         if ruby.em >= ratio * em:
             # larger than ruby is: it must be short and touch the kanji it reads
             kanji = any(is_kanji(cell.text) for cell in beside)
-            if not kanji or abs(gap) > 0.3 * em or len(ruby.cells) > 8:
+            if not kanji or abs(gap) > 0.45 * em or len(ruby.cells) > 12:
                 continue
         if abs(gap) > 0.6 * em:
             gap = ruby.v0 - max((cell.v1 for cell in beside), default=base.v1) + 0.15 * em

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ingest.layout.columns import in_order
 from ingest.layout.direction import by_direction, free_space, vote
-from ingest.layout.lines import RUBY_RATIO, link, to_cells, to_rows, with_ruby
+from ingest.layout.lines import RUBY_RATIO, link, measure, to_cells, to_rows, with_ruby
 from ingest.layout.shapes import Arrangement, Glyph, Rule, Run, body_size
 from ingest.layout.tables import find_tables, table_block
 
@@ -37,7 +37,8 @@ def arrange(
     em = body_size(inked)
     gaps = free_space(inked)
     if vertical is None:
-        vertical = vote(inked, gaps)
+        below, beside = vote(inked, gaps)
+        vertical = below > beside
     fold = _fold(inked, em) if vertical else None
     if fold is not None:
         halves = ([g for g in inked if g.x0 > fold], [g for g in inked if g.x0 <= fold])
@@ -57,7 +58,7 @@ def arrange(
     blocks = [table_block(table, vertical, em) for table in tables]
     blocks += _across_blocks(across, vertical)
     if vertical:
-        runs, margins = _margins(runs, em)
+        runs, margins = _margins(_freed(runs), em)
         blocks += margins
     rows = in_order(runs, blocks, em)
     return Arrangement(tuple(rows), vertical, em)
@@ -99,6 +100,31 @@ def _without_doubles(glyphs: list[Glyph]) -> list[Glyph]:
     return kept
 
 
+def _freed(runs: list[Run]) -> list[Run]:
+    """A number below all other text that chance has put at the end of a line, taken off it."""
+    edge = max(run.u1 for run in runs) if runs else 0.0
+    freed = []
+    for run in runs:
+        last = run.cells[-1]
+        rest = [cell for other in runs for cell in other.cells if cell is not last]
+        if (
+            run.u1 == edge
+            and len(run.cells) > 1
+            and _NUMBER.fullmatch(last.text)
+            and last.text.isascii()
+            and last.u0 - max(cell.u1 for cell in rest) > 0.3 * run.em
+        ):
+            for cells in (run.cells[:-1], [last]):
+                piece = replace(
+                    run, cells=cells, readings=run.readings if cells[0] is not last else []
+                )
+                measure(piece)
+                freed.append(piece)
+        else:
+            freed.append(run)
+    return freed
+
+
 def _margins(runs: list[Run], em: float) -> tuple[list[Run], list[Run]]:
     """Part one or two numbers beyond all other text (a page number below vertical lines).
 
@@ -107,7 +133,7 @@ def _margins(runs: list[Run], em: float) -> tuple[list[Run], list[Run]]:
     blocks = []
     for outside, gap in (_outermost(runs, before=True), _outermost(runs, before=False)):
         texts = ("".join(cell.text for cell in run.cells) for run in outside)
-        if len(outside) > 2 or gap < 0.8 * em or not all(map(_NUMBER.fullmatch, texts)):
+        if len(outside) > 2 or gap < 0.3 * em or not all(map(_NUMBER.fullmatch, texts)):
             continue
         for run in outside:
             (row,) = to_rows([run], (run.u0, run.u1))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from ingest.layout.columns import in_column
-from ingest.layout.direction import is_vertical
+from ingest.layout.direction import leans
 from ingest.layout.lines import link, to_cell, to_cells, with_ruby
 from ingest.layout.shapes import Cell, Glyph, Row, Rule, Run, is_wide
 
@@ -288,8 +288,8 @@ def table_block(table: Table, vertical: bool, em: float) -> Run:
 
 
 def _cell_lines(glyphs: list[Glyph], vertical: bool, em: float) -> list[Row]:
-    if sum(is_wide(glyph.char) for glyph in glyphs) >= 3:
-        vertical = is_vertical(glyphs)
+    if sum(is_wide(glyph.char) for glyph in glyphs) >= 3 and leans(glyphs, not vertical):
+        vertical = not vertical
     return in_column(with_ruby(link(to_cells(glyphs, vertical))), em)
 
 

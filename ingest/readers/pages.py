@@ -227,13 +227,14 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
     A heading may repeat too (解説 at the top of two pages); it is larger than the text, and
     its place is not one that stands apart on other pages.
     """
+    body = _body_size(drafts)
     repeated: dict[tuple[int, _Look], set[int]] = defaultdict(set)
     filled: dict[tuple[str, int], set[int]] = defaultdict(set)
     apart: dict[tuple[str, int], set[int]] = defaultdict(set)
     for edge in edges:
         side, place = edge.slot
         for near in (place - 1, place, place + 1):
-            repeated[near, _look(edge)].add(edge.draft.index)
+            repeated[near, _look(edge, body)].add(edge.draft.index)
             if edge.gap >= 1.0 and _sets_apart(edge):
                 filled[side, near].add(edge.draft.index)
             if edge.gap >= 0.8:
@@ -243,7 +244,7 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
         _mark_lone_heads(edges)
     for edge in edges:
         side, place = edge.slot
-        look = _look(edge)
+        look = _look(edge, body)
         same = len(repeated[place, look])
         many = len(filled[side, place])
         usual = not look.is_large and len(apart[side, place]) >= 0.3 * pages
@@ -270,11 +271,10 @@ class _Look(NamedTuple):
     is_large: bool
 
 
-def _look(edge: _Edge) -> _Look:
+def _look(edge: _Edge, body: float) -> _Look:
     row = edge.row
-    usual = median(other.em for other in edge.draft.rows)
     text = _bare(row.text, edge.draft.label)
-    return _Look(edge.side, text, row.across, row.em >= 1.12 * usual)
+    return _Look(edge.side, text, row.across, row.em >= 1.12 * body)
 
 
 def _mark_lone_heads(edges: list[_Edge]) -> None:
@@ -369,10 +369,12 @@ def _candidates(edge: _Edge) -> list[_Candidate]:
     found = []
     row = edge.row
     pieces = [(row.text, True)]
-    if len(row.parts) > 1:
+    if edge.gap < 0.8:
+        pieces = pieces[:1]
+    elif len(row.parts) > 1:
         pieces += [(part.text, False) for part in row.parts]
     words = row.text.split()
-    if len(words) > 1:
+    if len(words) > 1 and edge.gap >= 0.8:
         pieces += [(words[0], False), (words[-1], False)]
     for text, alone in pieces:
         parsed = parse_label(text)
