@@ -252,9 +252,14 @@ def in_column(runs: list[Run], em: float) -> list[Row]:
 
 def _same_row(group: list[Run], run: Run) -> bool:
     ruby = any(member.readings for member in (*group, run))
-    reach = (REACH_WITH_RUBY if ruby else 0.5) * max(max(member.em for member in group), run.em)
+    largest = max(max(member.em for member in group), run.em)
+    # so may the mark of a note that touches the text
+    mark = run.em < 0.8 * largest and any(-0.6 < (run.u0 - m.u1) / largest < 0.3 for m in group)
+    reach = (REACH_WITH_RUBY if ruby or mark else 0.5) * largest
     near = abs(group[0].middle - run.middle) < reach
-    return near and all(run.u0 > member.u1 - 1 or run.u1 < member.u0 + 1 for member in group)
+    return near and all(
+        mark or run.u0 > member.u1 - 1 or run.u1 < member.u0 + 1 for member in group
+    )
 
 
 def _extent(runs: list[Run], em: float) -> tuple[float, float]:

@@ -147,7 +147,7 @@ def with_ruby(runs: list[Run], ratio: float = RUBY_RATIO) -> list[Run]:
 def _ruby_base(ruby: Run, bases: list[Run], ratio: float) -> Run | None:
     """The nearest line: as a rule the one after the ruby, else one it stands behind (両側ルビ)."""
     best: Run | None = None
-    best_gap = float("inf")
+    best_cost = float("inf")
     for base in bases:
         em = base.em
         if base is ruby or ruby.em >= _LARGEST_RUBY * em:
@@ -167,11 +167,12 @@ def _ruby_base(ruby: Run, bases: list[Run], ratio: float) -> Run | None:
             if not kanji or abs(gap) > 0.45 * em or len(ruby.cells) > 12:
                 continue
         if abs(gap) > 0.6 * em:
-            gap = ruby.v0 - max((cell.v1 for cell in beside), default=base.v1) + 0.15 * em
-            if not -0.2 * em < gap < 0.5 * em:
+            gap = ruby.v0 - max((cell.v1 for cell in beside), default=base.v1) + 0.3 * em
+            if not -0.05 * em < gap < 0.6 * em:
                 continue
-        if abs(gap) < best_gap:
-            best, best_gap = base, abs(gap)
+        cost = abs(gap) + (0.0 if beside else em)
+        if cost < best_cost:
+            best, best_cost = base, cost
     return best
 
 
@@ -259,9 +260,11 @@ def _text(cells: list[Cell], readings: list[Cell]) -> tuple[str, list[int]]:
 
 def _space(before: Cell, after: Cell, gap: float, usual: float, readings: list[Cell]) -> str:
     em = max(before.em, after.em)
+    if before.text[-1].isdigit() and after.text[0].isdigit() and not _alike(before, after):
+        return " "  # the mark of a note beside a number
     if is_wide(before.text) or is_wide(after.text):
-        extra = (gap - usual) / em
-        if extra < 0.24 or _bridged(before, after, readings):
+        extra = (gap - usual - _pushed(before, after, readings)) / em
+        if extra < 0.24:
             return ""
         if before.text in CLOSING or after.text in OPENING:
             extra -= 0.5  # the free half of the punctuation's own em
@@ -272,12 +275,17 @@ def _space(before: Cell, after: Cell, gap: float, usual: float, readings: list[C
     return " " if gap > 0.17 * em else ""
 
 
-def _bridged(before: Cell, after: Cell, readings: list[Cell]) -> bool:
-    """Whether a reading wider than its kanji has pushed them apart."""
-    return any(
-        reading.u0 < after.u0 + 0.6 * after.em and reading.u1 > before.u1 - 0.6 * before.em
-        for reading in readings
-    )
+def _alike(a: Cell, b: Cell) -> bool:
+    return min(a.em, b.em) > 0.8 * max(a.em, b.em)
+
+
+def _pushed(before: Cell, after: Cell, readings: list[Cell]) -> float:
+    """How far a reading wider than its kanji has pushed two characters apart, generously."""
+    near = [r for r in readings if r.u0 < after.u0 + 0.6 * r.em and r.u1 > before.u1 - 0.6 * r.em]
+    if not near:
+        return 0.0
+    inside = (min(r.u1, after.u0) - max(r.u0, before.u1) for r in near)
+    return sum(max(0.0, covered) for covered in inside) + 0.3 * before.em
 
 
 def _ruby(cells: list[Cell], starts: list[int], readings: list[Cell]) -> tuple[Ruby, ...]:

@@ -112,7 +112,8 @@ def _freed(runs: list[Run]) -> list[Run]:
             and len(run.cells) > 1
             and _NUMBER.fullmatch(last.text)
             and last.text.isascii()
-            and last.u0 - max(cell.u1 for cell in rest) > 0.3 * run.em
+            and last.u0 - max(cell.u1 for cell in rest)
+            > (0.3 if 0.95 < last.em / run.em < 1.05 else 0.1) * run.em
         ):
             for cells in (run.cells[:-1], [last]):
                 piece = replace(
@@ -133,7 +134,7 @@ def _margins(runs: list[Run], em: float) -> tuple[list[Run], list[Run]]:
     blocks = []
     for outside, gap in (_outermost(runs, before=True), _outermost(runs, before=False)):
         texts = ("".join(cell.text for cell in run.cells) for run in outside)
-        if len(outside) > 2 or gap < 0.3 * em or not all(map(_NUMBER.fullmatch, texts)):
+        if len(outside) > 2 or gap < 0.1 * em or not all(map(_NUMBER.fullmatch, texts)):
             continue
         for run in outside:
             (row,) = to_rows([run], (run.u0, run.u1))

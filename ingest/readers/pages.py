@@ -42,7 +42,7 @@ _CLEAR_LABEL = re.compile(rf"(?:{_MARK})\u3000")
 _FOOTNOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]")
 _BROKEN = re.compile(r"[a-z]{2}[-‐\u00ad]$")
 _REST = re.compile(r"[a-z]+[,.;:)!?]* ?")
-_NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ]")
+_NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ぁ-んァ-ヶ一-龠「『]")
 
 
 @dataclass(slots=True)
