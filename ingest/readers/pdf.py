@@ -156,7 +156,10 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Objects:
-    """What a page draws besides characters, and which texts nobody can see."""
+    """What a page draws besides characters, and which texts nobody can see.
+
+    `moved` is true where a form is set elsewhere than where it was drawn.
+    """
 
     rules: list[Rule]
     grounds: list[tuple[float, float, float, float]]
@@ -164,6 +167,7 @@ class _Objects:
     invisible: set[int]
     white: set[int]
     paths: int = 0
+    moved: bool = False
 
 
 def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
@@ -306,6 +310,8 @@ def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
             hidden += 1
             continue
         raw.FPDFText_GetMatrix(handle, number, matrix)
+        if objects.moved:
+            place = _moved(handle, number, place, matrix)
         em = raw.FPDFText_GetFontSize(handle, number) * math.sqrt(
             abs(matrix.a * matrix.d - matrix.b * matrix.c)
         )
@@ -336,6 +342,23 @@ def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
         last = place
         last_owner = _owner(handle, number) if char.isascii() else 0
     return _Text(glyphs, hidden, unmapped, layered > len(glyphs) / 2, ways)
+
+
+def _moved(
+    handle: raw.FPDF_TEXTPAGE, number: int, place: tuple[float, float], matrix: raw.FS_MATRIX
+) -> tuple[float, float]:
+    """The origin of a character inside a form that is set elsewhere on the page.
+
+    For a character that stands for others (/ActualText) pdfium gives its place inside the
+    form; its matrix is right.
+    """
+    inner = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(raw.FPDFText_GetTextObject(handle, number), inner):
+        return place
+    stated = (matrix.e, matrix.f)
+    if math.dist(place, (inner.e, inner.f)) < 0.1 < math.dist(stated, (inner.e, inner.f)):
+        return stated
+    return place
 
 
 def _way(matrix: raw.FS_MATRIX) -> int:
@@ -437,6 +460,10 @@ def _collect(item: raw.FPDF_PAGEOBJECT, frame: _Frame, found: _Objects, depth: i
     elif kind == raw.FPDF_PAGEOBJ_PATH:
         _collect_path(item, frame, found)
     elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_NESTING:
+        set_at = raw.FS_MATRIX()
+        raw.FPDFPageObj_GetMatrix(item, set_at)
+        parts = (set_at.a, set_at.b, set_at.c, set_at.d, set_at.e, set_at.f)
+        found.moved |= parts != (1, 0, 0, 1, 0, 0)
         for number in range(min(raw.FPDFFormObj_CountObjects(item), 50_000)):
             _collect(raw.FPDFFormObj_GetObject(item, number), frame, found, depth + 1)
 
