@@ -125,8 +125,9 @@ def _parts_all(run: Run, runs: list[Run], edges: list[tuple[float, float]], em: 
 
 
 def _column_of(run: Run, edges: list[tuple[float, float]]) -> int:
+    """Which column a run stands in; what begins within a gutter hangs out of the one after it."""
     middle = (run.u0 + run.u1) / 2
-    return sum(middle > (low + high) / 2 for low, high in edges)
+    return sum(middle > (low + high) / 2 or run.u0 >= low for low, high in edges)
 
 
 def _columns(band: list[Run], edges: list[tuple[float, float]], em: float) -> list[Row]:
