@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import median
+from statistics import median, median_low
 
 from app.core.book import Ruby
 from ingest.layout.shapes import Cell, Glyph, Part, Row, Run, is_kana, is_kanji, is_wide
@@ -246,7 +246,7 @@ def _text(cells: list[Cell], readings: list[Cell]) -> tuple[str, list[int]]:
         for gap, (before, after) in zip(gaps, pairwise(cells), strict=True)
         if is_wide(before.text) and is_wide(after.text)
     ]
-    usual = max(0.0, median(tight)) if tight else 0.0
+    usual = max(0.0, median_low(tight)) if tight else 0.0
     text = ""
     starts = []
     for number, cell in enumerate(cells):

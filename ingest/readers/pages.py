@@ -40,6 +40,9 @@ _MARK = (
 _LABEL = re.compile(rf"(?:{_MARK})[\u3000 、．.)）]|[(（]?[注※]|[○●◯◎■□◆◇▲△▼▽★☆・①-⑳⑴-⒇]")
 _CLEAR_LABEL = re.compile(rf"(?:{_MARK})\u3000")
 _FOOTNOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]")
+_POINTER = re.compile(
+    r"[0-9０-９]{1,4}([,、 ]+[0-9０-９]{1,4})*|[〇一二三四五六七八九十百]{1,5}|[ivxlc]{1,7}"
+)
 _BROKEN = re.compile(r"[a-z]{2}[-‐\u00ad]$")
 _REST = re.compile(r"[a-z]+[,.;:)!?]* ?")
 _NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ぁ-んァ-ヶ一-龠「『]")
@@ -577,6 +580,13 @@ def _pitch(draft: PageDraft) -> float:
     return median(steps) if steps else 0.0
 
 
+def _points(row: Row) -> bool:
+    """Whether a line ends in a page number set apart, as in a table of contents."""
+    return (
+        len(row.parts) > 1 and _POINTER.fullmatch(row.parts[-1].text.strip(" .．…‥・")) is not None
+    )
+
+
 def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
     """Whether a row begins a paragraph, from what stands before it.
 
@@ -587,7 +597,7 @@ def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
         return True
     if abs(row.em - before.em) > 0.07 * max(row.em, before.em):
         return True
-    if _CLEAR_LABEL.match(row.text):
+    if _CLEAR_LABEL.match(row.text) or _points(before):
         return True
     if before.text.endswith(("、", "，")):
         return False

@@ -334,3 +334,13 @@ def test_text_of_a_form_set_elsewhere_stands_where_it_is_shown(tmp_path: Path):
     assert line.text == "届出人"
     assert line.box is not None
     assert (line.box.x0, line.box.x1) == pytest.approx((250 / 400, 280 / 400), abs=0.01)
+
+
+def test_entries_of_a_table_of_contents_are_paragraphs(tmp_path: Path):
+    entries = [("第1章 総則", "1"), ("第2章 出生の届出に関する通則", "12"), ("第3章 婚姻", "123")]
+    marks = across("目次", 50, 500, 13)
+    for line, (title, number) in enumerate(entries):
+        marks += across(title, 50, 460 - 18 * line)
+        marks += across(number, 340 - 5 * len(number), 460 - 18 * line)
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", [marks]))
+    assert len(document.pages[0].text.splitlines()) == 4
