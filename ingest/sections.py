@@ -107,7 +107,7 @@ def sections(document: Document) -> list[Section]:
     for page in document.pages:
         if page.index in pointing:
             continue
-        if page.index > len(document.pages) // 2 and is_colophon(page):
+        if page.index >= len(document.pages) // 2 and is_colophon(page):
             builder.begin_anew()
         builder.turn_page()
         for line in page.lines:

@@ -24,12 +24,14 @@ def arrange(
     *,
     ruby_ratio: float = RUBY_RATIO,
     vertical: bool | None = None,
+    apart: Sequence[Sequence[Glyph]] = (),
 ) -> Arrangement:
     """Put a page's glyphs into lines and the lines into reading order.
 
     Spaces may be missing or present in `glyphs`; order in the sequence does not matter.
     `ruby_ratio` is the largest size of ruby as a share of the line it stands beside;
-    `vertical` states the direction where it is known.
+    `vertical` states the direction where it is known, and `apart` holds the glyphs of lines
+    known to run against it.
     """
     inked = _without_doubles([glyph for glyph in glyphs if not glyph.char.isspace()])
     if not inked:
@@ -41,12 +43,11 @@ def arrange(
         vertical = below > beside
     fold = _fold(inked, em) if vertical else None
     if fold is not None:
-        halves = ([g for g in inked if g.x0 > fold], [g for g in inked if g.x0 <= fold])
-        rows = [
-            row
-            for half in halves
-            for row in arrange(half, rules, ruby_ratio=ruby_ratio, vertical=True).rows
-        ]
+        rows: list[Row] = []
+        for right in (True, False):
+            half = [glyph for glyph in inked if (glyph.x0 > fold) is right]
+            lines = [line for line in apart if line and (line[0].x0 > fold) is right]
+            rows += arrange(half, rules, ruby_ratio=ruby_ratio, vertical=True, apart=lines).rows
         return Arrangement(tuple(rows), vertical=True, em=em)
     tables = find_tables(inked, rules, vertical, em)
     in_table = {id(glyph) for table in tables for glyph in table.cells}
@@ -56,7 +57,7 @@ def arrange(
     along, across = by_direction(outside, vertical)
     runs = with_ruby(link(to_cells(along, vertical)), ruby_ratio)
     blocks = [table_block(table, vertical, em) for table in tables]
-    blocks += _across_blocks(across, vertical)
+    blocks += _across_blocks([*across, *map(list, apart)], vertical)
     if vertical:
         runs, margins = _margins(_freed(runs), em)
         blocks += margins

@@ -60,6 +60,12 @@ class Reading:
         return bottom - top > 1.5 * (right - left) and len(self.text) > 1
 
     @property
+    def lies(self) -> bool:
+        """Whether the line surely runs from left to right."""
+        left, top, right, bottom = self.bounds
+        return right - left > 1.5 * (bottom - top) and len(self.text) > 1
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """x0, y0, x1, y1."""
         xs = [x for x, _ in self.corners]
@@ -222,10 +228,17 @@ def _engine() -> Any:
 def order(readings: list[Reading], scale: float) -> Arrangement:
     """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight."""
     tilt = _tilt(readings)
-    glyphs = [glyph for reading in readings for glyph in _glyphs(_straight(reading, tilt), scale)]
     upright = sum(len(reading.text) for reading in readings if reading.upright)
     vertical = 2 * upright > sum(len(reading.text) for reading in readings)
-    return arrange(glyphs, ruby_ratio=_RUBY_RATIO, vertical=vertical)
+    glyphs: list[Glyph] = []
+    heads = []
+    for reading in readings:
+        line = list(_glyphs(_straight(reading, tilt), scale))
+        if vertical and reading.lies:
+            heads.append(line)
+        else:
+            glyphs += line
+    return arrange(glyphs, ruby_ratio=_RUBY_RATIO, vertical=vertical, apart=heads)
 
 
 def _tilt(readings: list[Reading]) -> float:

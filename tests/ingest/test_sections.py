@@ -248,7 +248,7 @@ def test_what_answers_a_question_is_no_part_of_it() -> None:
 
 
 def test_a_footnote_belongs_to_the_section_that_refers_to_it() -> None:
-    note = Line("注1　昭和24年9月24日回答。", "footnote")
+    note = Line("注1　昭和24年9月24日回答。", kind="footnote")
     document = book(
         [
             "第一節　届出地",
