@@ -10,7 +10,7 @@ from dataclasses import replace
 from ingest.layout.columns import in_order
 from ingest.layout.direction import by_direction, free_space, vote
 from ingest.layout.lines import RUBY_RATIO, link, measure, to_cells, to_rows, with_ruby
-from ingest.layout.shapes import Arrangement, Glyph, Rule, Run, body_size
+from ingest.layout.shapes import Arrangement, Glyph, Row, Rule, Run, body_size
 from ingest.layout.tables import find_tables, table_block
 
 _NUMBER = re.compile(

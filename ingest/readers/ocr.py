@@ -7,6 +7,7 @@ The engine finds and reads lines; their order, direction and ruby are decided by
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -38,7 +39,14 @@ MAX_SIDE = 5000
 REVIEW = 0.95
 NOT_EVIDENCE = 0.85
 # forms no Japanese book prints, read in place of the kanji they resemble
-_LOOKALIKES = str.maketrans({"腾": "謄", "户": "戸", "团": "団", "录": "録", "证": "証"})
+_LOOKALIKES = str.maketrans(
+    {"腾": "謄", "户": "戸", "团": "団", "录": "録", "证": "証", "揭": "掲", "·": "・"}
+)
+# what the engine cannot tell apart but by its neighbours
+_LONG_VOWEL = re.compile("(?<=[ァ-ヺ])[一1―](?=[ァ-ヺ、。，．・」』）)])")
+_ONE = re.compile("(?<![ァ-ヿぁ-ゖ])ー(?=[一-龠])")
+_FULL_STOP = re.compile("(?<=[ぁ-んァ-ヶ一-龠])°")
+_LETTER_O = re.compile("(?<=[A-Za-z])0+(?=[a-z]{2})")
 _RUBY_RATIO = 0.78  # the engine's boxes are padded, which makes ruby look larger
 _MAX_PIXELS = 60_000_000
 
@@ -187,15 +195,22 @@ def read_lines(image: Image) -> list[Reading]:
         found.boxes, found.txts, found.scores, found.word_results, strict=True
     ):
         points = tuple((float(x), float(y)) for x, y in corners)
-        reading = Reading(points, text.translate(_LOOKALIKES), float(score))
+        reading = Reading(points, _mended(text), float(score))
         words = [
             Word(char, min(y for _, y in box), max(y for _, y in box)) for char, _, box in places
         ]
         if reading.upright and "".join(word.char for word in words) == text:
             text = repaired(image, points, words, _read_single)
-            reading = Reading(points, text.translate(_LOOKALIKES), float(score))
+            reading = Reading(points, _mended(text), float(score))
         readings.append(reading)
     return readings
+
+
+def _mended(text: str) -> str:
+    """The text with look-alikes put right: 登録ユーザ一 → 登録ユーザー, ー般 → 一般, G00gle → Google."""
+    text = _LONG_VOWEL.sub("ー", text.translate(_LOOKALIKES))
+    text = _FULL_STOP.sub("。", _ONE.sub("一", text))
+    return _LETTER_O.sub(lambda zeros: "o" * len(zeros[0]), text)
 
 
 def _read_single(image: Image) -> tuple[str, float]:
