@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.book import Document
 from ingest.layout.page import arrange
-from ingest.layout.shapes import Arrangement, Glyph, is_wide
+from ingest.layout.shapes import Arrangement, Glyph, Rule, is_wide
 from ingest.readers import second
 from ingest.readers.faults import broken, empty, pictures_only, too_many_pages
+from ingest.readers.margins import lost_numbers
 from ingest.readers.pages import PageDraft, finish_pages
 from ingest.readers.strokes import Word, repaired
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     Image = np.ndarray[Any, np.dtype[np.uint8]]
+    Box = tuple[int, int, int, int]
 
 DPI = 200
 """Resolution at which pages are read; more does not read better."""
@@ -49,6 +51,8 @@ _FULL_STOP = re.compile("(?<=[ぁ-んァ-ヶ一-龠])°")
 _LETTER_O = re.compile("(?<=[A-Za-z])0+(?=[a-z]{2})")
 _RUBY_RATIO = 0.78  # the engine's boxes are padded, which makes ruby look larger
 _MAX_PIXELS = 60_000_000
+
+_MOST_RULES = 400
 
 OnPage = Callable[[int, int], None]
 
@@ -144,7 +148,7 @@ def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
 def _recognised(image: Image, index: int, dpi: float) -> PageDraft:
     height, width = image.shape[:2]
     readings = read_lines(image)
-    arrangement = order(readings, 72 / dpi)
+    arrangement = order(readings, 72 / dpi, ruled(image, dpi))
     warnings = []
     confidence = None
     if readings:
@@ -203,6 +207,16 @@ def read_lines(image: Image) -> list[Reading]:
             text = repaired(image, points, words, _read_single)
             reading = Reading(points, _mended(text), float(score))
         readings.append(reading)
+    bounds = [reading.bounds for reading in readings]
+    sizes = [
+        max(x1 - x0, y1 - y0) / len(reading.text)
+        for reading, (x0, y0, x1, y1) in zip(readings, bounds, strict=True)
+        if len(reading.text) >= 8
+    ]
+    if sizes:
+        for box, text, score in lost_numbers(image, bounds, median(sizes), _read_single):
+            x0, y0, x1, y1 = box
+            readings.append(Reading(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), text, score))
     return readings
 
 
@@ -240,8 +254,31 @@ def _engine() -> Any:
     )
 
 
-def order(readings: list[Reading], scale: float) -> Arrangement:
-    """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight."""
+def ruled(image: Image, dpi: float) -> list[Box]:
+    """The straight lines a page is ruled with: x0, y0, x1, y1 in pixels."""
+    import cv2
+    import numpy as np
+
+    grey = image.mean(axis=2)
+    ink = (grey < 0.75 * float(np.median(grey))).astype(np.uint8)
+    long = max(3, round(dpi / 3))
+    found: list[Box] = []
+    for along, across in (((long, 1), (1, 3)), ((1, long), (3, 1))):
+        # thickened first: a line scanned askew climbs by a pixel or two
+        thick = cv2.dilate(ink, np.ones((across[1], across[0]), np.uint8))
+        lines = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((along[1], along[0]), np.uint8))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
+        for left, top, width, height, _ in stats[1 : min(count, _MOST_RULES)].tolist():
+            if min(width, height) < dpi / 10 and max(width, height) > 5 * min(width, height):
+                found.append((left, top, left + width, top + height))
+    return found
+
+
+def order(readings: list[Reading], scale: float, lines: Sequence[Box] = ()) -> Arrangement:
+    """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight.
+
+    `lines` are those the page is `ruled` with.
+    """
     tilt = _tilt(readings)
     upright = sum(len(reading.text) for reading in readings if reading.upright)
     vertical = 2 * upright > sum(len(reading.text) for reading in readings)
@@ -253,7 +290,18 @@ def order(readings: list[Reading], scale: float) -> Arrangement:
             heads.append(line)
         else:
             glyphs += line
-    return arrange(glyphs, ruby_ratio=_RUBY_RATIO, vertical=vertical, apart=heads)
+    rules = [_rule(line, tilt, scale) for line in lines]
+    return arrange(glyphs, rules, ruby_ratio=_RUBY_RATIO, vertical=vertical, apart=heads)
+
+
+def _rule(line: Box, tilt: float, scale: float) -> Rule:
+    x0, y0, x1, y1 = line
+    flat = x1 - x0 > y1 - y0
+    cos, sin = math.cos(-tilt), math.sin(-tilt)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    x, y = (x * cos - y * sin) * scale, (x * sin + y * cos) * scale
+    half = max(x1 - x0, y1 - y0) / 2 * scale
+    return Rule(x - half, y, x + half, y) if flat else Rule(x, y - half, x, y + half)
 
 
 def _tilt(readings: list[Reading]) -> float:

@@ -141,6 +141,8 @@ def _missing(
         return "\u3000" if before and cell[1] - cell[0] > 0.8 * pitch else ""
     groups = _stacked(blobs, pitch)
     marks = [_mark(group[0], pitch, strip.shape[1]) if len(group) == 1 else "" for group in groups]
+    if len(blobs) == 1 and "ァ" <= before[-1:] <= "ヺ" and _is_upright(blobs[0], pitch):
+        return "ー"
     if len(groups) == 1 and marks[0]:
         return marks[0]
     top = min(blob.top for blob in blobs)
@@ -156,6 +158,12 @@ def _missing(
         return char.translate(_SMALL) if max(height, width) < 0.74 else char
     # two marks may share the room of one character: ）、
     return "".join(marks) if all(marks) else ""
+
+
+def _is_upright(blob: _Blob, pitch: float) -> bool:
+    """Whether a blob is a single stroke downwards."""
+    height, width = blob.ink.shape
+    return bool(height > 0.5 * pitch and width < 0.3 * pitch)
 
 
 def _stacked(blobs: list[_Blob], pitch: float) -> list[list[_Blob]]:
