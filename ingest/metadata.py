@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.core.book import Document, first_day
+from app.core.book import Document, Page, first_day
 from app.core.errors import UnreadableFile
 from app.core.japanese import ERA_OFFSETS, fold, parse_number
 
@@ -35,8 +35,23 @@ _PUBLISHED = re.compile(
     rf"(?:発行日|発行年月日|発\s*行|刊\s*行)[\s:]*({_DATE})|({_DATE})\s*(?:{_EDITION.pattern})?\s*(?:第?{_NUMBER}刷)?\s*(?:発行|刊行)"
 )
 _ISBN = re.compile(r"isbn[\s:-]*((?:97[89][- ]?)?[0-9][0-9- ]{8,14}[0-9x])", re.IGNORECASE)
-_PUBLISHER = re.compile(r"(?:発行所|発行者|発行元|出版社)[\s:]+([^\s].{1,40})$")
-_AUTHORS = re.compile(r"(?:編著者?|著者|編集|編者|監修|執筆)[\s:]+([^\s].{1,60})$")
+_PUBLISHER = re.compile(r"(?:発\s*行\s*[所元]|出\s*版\s*社)[\s:]+([^\s].{1,40})$")
+_ISSUER = re.compile(r"発\s*行\s*者[\s:]+([^\s].{1,40})$")
+_AUTHORS = re.compile(
+    r"(?:編\s*著\s*者?|著\s*者|編\s*集|編\s*者|監\s*修|執\s*筆)[\s:]+([^\s].{1,60})$"
+    r"|^([^\s].{1,40})\s(?:編著|共著|著|編|監修)$"
+)
+_COLOPHON_MARKS = tuple(
+    re.compile(mark)
+    for mark in (
+        r"[年月日版刷]\s*(発行|刊行)|(発行|刊行)\s*日",
+        r"発\s*行\s*[所者元]",
+        r"isbn",
+        r"定\s*価",
+        r"印\s*刷",
+        r"乱丁|落丁|複製|転載",
+    )
+)
 
 
 def book_metadata(document: Document, path: Path) -> dict[str, str]:
@@ -45,8 +60,17 @@ def book_metadata(document: Document, path: Path) -> dict[str, str]:
     Raises UnreadableFile for a sidecar that is not valid or has unknown keys.
     """
     found = {key: value for key, value in document.metadata.items() if key in FIELDS and value}
-    found.setdefault("title", document.title)
+    title = document.title
+    if title == path.stem:
+        title = _printed_title(document) or title
+    found.setdefault("title", title)
     return {**found, **_colophon(document), **_sidecar(path)}
+
+
+def is_colophon(page: Page) -> bool:
+    """Whether a page says who published the book, when, and for how much (奥付)."""
+    text = fold(page.text)
+    return len(text) < 1500 and sum(bool(mark.search(text)) for mark in _COLOPHON_MARKS) >= 3
 
 
 def parse_date(text: str) -> str:
@@ -119,6 +143,7 @@ def _colophon(document: Document) -> dict[str, str]:
     if len(pages) > 2 * _COLOPHON_PAGES:
         pages = pages[:_COLOPHON_PAGES] + pages[-_COLOPHON_PAGES:]
     found: dict[str, str] = {}
+    issuer = ""
     for line in (line for page in pages for line in page.text.splitlines()):
         if len(line) >= 200:
             continue
@@ -128,7 +153,30 @@ def _colophon(document: Document) -> dict[str, str]:
             found |= {key: stated[key] for key in ("published", "edition") if key in stated}
         for key, value in stated.items():
             found.setdefault(key, value)
+        if match := _ISSUER.search(unicodedata.normalize("NFKC", line).strip()):
+            issuer = issuer or match[1].strip()
+    if issuer:
+        # The publisher's name, as a rule that of a person, where no publishing house is named.
+        found.setdefault("publisher", issuer)
     return found
+
+
+def _printed_title(document: Document) -> str:
+    """The title a colophon repeats from the first pages, without the edition; empty if none."""
+    front = "".join(_squeezed(page.text) for page in document.pages[:_COLOPHON_PAGES])
+    for page in document.pages[-_COLOPHON_PAGES:]:
+        if page.index < _COLOPHON_PAGES or not is_colophon(page):
+            continue
+        for line in page.text.splitlines():
+            title = _EDITION.sub("", unicodedata.normalize("NFKC", line)).strip(" 『』「」[]()")
+            named = _PUBLISHER.search(title) or _AUTHORS.search(title) or _DATE_PARTS.search(title)
+            if 4 <= len(title) <= 60 and not named and _squeezed(title) in front:
+                return title
+    return ""
+
+
+def _squeezed(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def _stated(line: str) -> list[tuple[str, str]]:
@@ -147,5 +195,5 @@ def _stated(line: str) -> list[tuple[str, str]]:
     if match := _PUBLISHER.search(names):
         stated.append(("publisher", match[1].strip()))
     if match := _AUTHORS.search(names):
-        stated.append(("authors", match[1].strip()))
+        stated.append(("authors", (match[1] or match[2]).strip()))
     return [(key, value) for key, value in stated if value]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from app.core.book import Box, Document, Line, LineKind, joint
 from ingest.contents import contents_pages, index_pages
+from ingest.metadata import is_colophon
 
 _NUMBER = r"[0-9０-９〇一二三四五六七八九十百千]+"
 _BRANCH = rf"(?:[のノ]{_NUMBER})*"
@@ -33,6 +34,9 @@ _ENDS = ("。", "．", "？", "?")
 _ASKS = ("か。", "か．", "か", "？", "?")
 _LONGEST_QUESTION = 200
 _ALIGNED = 0.003  # of the page's width or height
+_NOTE_MARK = re.compile(
+    rf"[(（]?((?:注|註|※|[*＊†])\s*(?:{_NUMBER})?|{_NUMBER}[)）])"  # a number alone is no sure mark
+)
 _CAPTION = re.compile(r"[（(][^（）()]{1,60}[）)]$")
 
 
@@ -103,6 +107,9 @@ def sections(document: Document) -> list[Section]:
     for page in document.pages:
         if page.index in pointing:
             continue
+        if page.index >= len(document.pages) // 2 and is_colophon(page):
+            builder.begin_anew()
+        builder.turn_page()
         for line in page.lines:
             level = line.level or outline.get((_bare(line.text), page.index), 0)
             builder.add(replace(line, level=level), page.index)
@@ -125,10 +132,25 @@ class _Builder:
     body: list[Paragraph] = field(default_factory=list)
     done: list[Section] = field(default_factory=list)
     caption: Paragraph | None = None
+    first_of_page: int = 0
+    note_in: int | None = None
+
+    def begin_anew(self) -> None:
+        """What follows stands under none of the headings so far."""
+        self._place_caption()
+        self._close()
+        self.stack = []
+
+    def turn_page(self) -> None:
+        """The next lines stand on another page; its notes belong to the sections on it."""
+        self.first_of_page = len(self.done)
+        self.note_in = None
 
     def add(self, line: Line, page_index: int) -> None:
         paragraph = _paragraph(line, page_index)
         if not paragraph.text:
+            return
+        if line.kind == "footnote" and self._place_note(paragraph, line):
             return
         goes_on = not line.starts_paragraph or self._asks_on(line)
         if goes_on and self._continue(paragraph, line):
@@ -147,6 +169,28 @@ class _Builder:
         self._open(heading, slice_paragraph(paragraph, 0, len(text[:at].rstrip())))
         if rest:
             self.body.append(slice_paragraph(paragraph, at, len(text)))
+
+    def _place_note(self, note: Paragraph, line: Line) -> bool:
+        """Put a note at the foot of a page into the section above that refers to it by its mark."""
+        if line.starts_paragraph:
+            mark = _NOTE_MARK.match(note.text)
+            self.note_in = None
+            if mark is None or any(mark[1] in paragraph.text for paragraph in self.body):
+                return False
+            for number in range(self.first_of_page, len(self.done)):
+                if any(mark[1] in paragraph.text for paragraph in self.done[number].paragraphs):
+                    self.note_in = number
+                    break
+        if self.note_in is None:
+            return False
+        section = self.done[self.note_in]
+        paragraphs = section.paragraphs
+        if line.starts_paragraph:
+            paragraphs = (*paragraphs, note)
+        else:
+            paragraphs = (*paragraphs[:-1], _join(paragraphs[-1], note))
+        self.done[self.note_in] = replace(section, paragraphs=paragraphs)
+        return True
 
     def _continue(self, paragraph: Paragraph, line: Line) -> bool:
         self._place_caption()

@@ -7,7 +7,8 @@ The engine finds and reads lines; their order, direction and ruby are decided by
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
@@ -17,9 +18,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from app.core.book import Document
-from ingest.layout import Arrangement, Glyph, arrange, is_wide
+from ingest.layout.page import arrange
+from ingest.layout.shapes import Arrangement, Glyph, Rule, is_wide
 from ingest.readers import second
 from ingest.readers.faults import broken, empty, pictures_only, too_many_pages
+from ingest.readers.margins import lost_numbers
 from ingest.readers.pages import PageDraft, finish_pages
 from ingest.readers.strokes import Word, repaired
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     Image = np.ndarray[Any, np.dtype[np.uint8]]
+    Box = tuple[int, int, int, int]
 
 DPI = 200
 """Resolution at which pages are read; more does not read better."""
@@ -37,9 +41,18 @@ MAX_SIDE = 5000
 REVIEW = 0.95
 NOT_EVIDENCE = 0.85
 # forms no Japanese book prints, read in place of the kanji they resemble
-_LOOKALIKES = str.maketrans({"腾": "謄", "户": "戸", "团": "団", "录": "録", "证": "証"})
+_LOOKALIKES = str.maketrans(
+    {"腾": "謄", "户": "戸", "团": "団", "录": "録", "证": "証", "揭": "掲", "·": "・"}
+)
+# what the engine cannot tell apart but by its neighbours
+_LONG_VOWEL = re.compile("(?<=[ァ-ヺ])[一1―](?=[ァ-ヺ、。，．・」』）)])")
+_ONE = re.compile("(?<![ァ-ヿぁ-ゖ])ー(?=[一-龠])")
+_FULL_STOP = re.compile("(?<=[ぁ-んァ-ヶ一-龠])°")
+_LETTER_O = re.compile("(?<=[A-Za-z])0+(?=[a-z]{2})")
 _RUBY_RATIO = 0.78  # the engine's boxes are padded, which makes ruby look larger
 _MAX_PIXELS = 60_000_000
+
+_MOST_RULES = 400
 
 OnPage = Callable[[int, int], None]
 
@@ -57,6 +70,12 @@ class Reading:
         """Whether the line runs downwards."""
         left, top, right, bottom = self.bounds
         return bottom - top > 1.5 * (right - left) and len(self.text) > 1
+
+    @property
+    def lies(self) -> bool:
+        """Whether the line surely runs from left to right."""
+        left, top, right, bottom = self.bounds
+        return right - left > 1.5 * (bottom - top) and len(self.text) > 1
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -129,7 +148,7 @@ def recognised(image: Image, index: int, dpi: float = DPI) -> PageDraft:
 def _recognised(image: Image, index: int, dpi: float) -> PageDraft:
     height, width = image.shape[:2]
     readings = read_lines(image)
-    arrangement = order(readings, 72 / dpi)
+    arrangement = order(readings, 72 / dpi, ruled(image, dpi))
     warnings = []
     confidence = None
     if readings:
@@ -180,15 +199,32 @@ def read_lines(image: Image) -> list[Reading]:
         found.boxes, found.txts, found.scores, found.word_results, strict=True
     ):
         points = tuple((float(x), float(y)) for x, y in corners)
-        reading = Reading(points, text.translate(_LOOKALIKES), float(score))
+        reading = Reading(points, _mended(text), float(score))
         words = [
             Word(char, min(y for _, y in box), max(y for _, y in box)) for char, _, box in places
         ]
         if reading.upright and "".join(word.char for word in words) == text:
             text = repaired(image, points, words, _read_single)
-            reading = Reading(points, text.translate(_LOOKALIKES), float(score))
+            reading = Reading(points, _mended(text), float(score))
         readings.append(reading)
+    bounds = [reading.bounds for reading in readings]
+    sizes = [
+        max(x1 - x0, y1 - y0) / len(reading.text)
+        for reading, (x0, y0, x1, y1) in zip(readings, bounds, strict=True)
+        if len(reading.text) >= 8
+    ]
+    if sizes:
+        for box, text, score in lost_numbers(image, bounds, median(sizes), _read_single):
+            x0, y0, x1, y1 = box
+            readings.append(Reading(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), text, score))
     return readings
+
+
+def _mended(text: str) -> str:
+    """The text with look-alikes put right: 登録ユーザ一 → 登録ユーザー, ー般 → 一般, G00gle → Google."""
+    text = _LONG_VOWEL.sub("ー", text.translate(_LOOKALIKES))
+    text = _FULL_STOP.sub("。", _ONE.sub("一", text))
+    return _LETTER_O.sub(lambda zeros: "o" * len(zeros[0]), text)
 
 
 def _read_single(image: Image) -> tuple[str, float]:
@@ -218,13 +254,54 @@ def _engine() -> Any:
     )
 
 
-def order(readings: list[Reading], scale: float) -> Arrangement:
-    """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight."""
+def ruled(image: Image, dpi: float) -> list[Box]:
+    """The straight lines a page is ruled with: x0, y0, x1, y1 in pixels."""
+    import cv2
+    import numpy as np
+
+    grey = image.mean(axis=2)
+    ink = (grey < 0.75 * float(np.median(grey))).astype(np.uint8)
+    long = max(3, round(dpi / 3))
+    found: list[Box] = []
+    for along, across in (((long, 1), (1, 3)), ((1, long), (3, 1))):
+        # thickened first: a line scanned askew climbs by a pixel or two
+        thick = cv2.dilate(ink, np.ones((across[1], across[0]), np.uint8))
+        lines = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((along[1], along[0]), np.uint8))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
+        for left, top, width, height, _ in stats[1 : min(count, _MOST_RULES)].tolist():
+            if min(width, height) < dpi / 10 and max(width, height) > 5 * min(width, height):
+                found.append((left, top, left + width, top + height))
+    return found
+
+
+def order(readings: list[Reading], scale: float, lines: Sequence[Box] = ()) -> Arrangement:
+    """Rows in reading order; `scale` is points a pixel. A page scanned askew is set straight.
+
+    `lines` are those the page is `ruled` with.
+    """
     tilt = _tilt(readings)
-    glyphs = [glyph for reading in readings for glyph in _glyphs(_straight(reading, tilt), scale)]
     upright = sum(len(reading.text) for reading in readings if reading.upright)
     vertical = 2 * upright > sum(len(reading.text) for reading in readings)
-    return arrange(glyphs, ruby_ratio=_RUBY_RATIO, vertical=vertical)
+    glyphs: list[Glyph] = []
+    heads = []
+    for reading in readings:
+        line = list(_glyphs(_straight(reading, tilt), scale))
+        if vertical and reading.lies:
+            heads.append(line)
+        else:
+            glyphs += line
+    rules = [_rule(line, tilt, scale) for line in lines]
+    return arrange(glyphs, rules, ruby_ratio=_RUBY_RATIO, vertical=vertical, apart=heads)
+
+
+def _rule(line: Box, tilt: float, scale: float) -> Rule:
+    x0, y0, x1, y1 = line
+    flat = x1 - x0 > y1 - y0
+    cos, sin = math.cos(-tilt), math.sin(-tilt)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    x, y = (x * cos - y * sin) * scale, (x * sin + y * cos) * scale
+    half = max(x1 - x0, y1 - y0) / 2 * scale
+    return Rule(x - half, y, x + half, y) if flat else Rule(x, y - half, x, y + half)
 
 
 def _tilt(readings: list[Reading]) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from app.core.book import Page
-from ingest.layout import is_kana, is_kanji
+from ingest.layout.shapes import is_kana, is_kanji
 
 DOUBT = "行の並びが疑わしい"
 

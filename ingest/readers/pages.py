@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
-from app.core.book import Box, Line, LineKind, Page
+from app.core.book import Box, Line, LineKind, Page, Ruby
 from app.core.japanese import parse_number
-from ingest.layout import Row
+from ingest.layout.lines import OPENING
+from ingest.layout.shapes import Row
 from ingest.readers import order
 
-_EDGE = 0.2  # share of the page's height in which heads and numbers stand
+_EDGE = 0.15  # share of the printed area's height in which heads and numbers stand
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _KANJI_NUMBER = "[〇一二三四五六七八九十百]"
 _SHEET = re.compile(
@@ -27,7 +29,7 @@ _SHEET = re.compile(
     rf"|{_KANJI_NUMBER}{{1,5}}(の{_KANJI_NUMBER}{{1,4}}){{1,3}}$"
 )
 _NUMBER_DRESS = re.compile(
-    r"^[\s\-‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
+    r"^[\s\-－‐‑–—―−ー~〜～・〔［\[(（〈<|│]*(p\.?|第)?|(頁|ページ)?[\s\-－‐‑–—―−ー~〜～・〕］\])）〉>|│]*$"
 )
 _SENTENCE_END = tuple("。．.！？!?」』）)」")
 _MARK = (
@@ -37,13 +39,20 @@ _MARK = (
 )
 _LABEL = re.compile(rf"(?:{_MARK})[\u3000 、．.)）]|[(（]?[注※]|[○●◯◎■□◆◇▲△▼▽★☆・①-⑳⑴-⒇]")
 _CLEAR_LABEL = re.compile(rf"(?:{_MARK})\u3000")
-_NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ]")
+_FOOTNOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]")
+_POINTER = re.compile(
+    r"[0-9０-９]{1,4}([,、 ]+[0-9０-９]{1,4})*|[〇一二三四五六七八九十百]{1,5}|[ivxlc]{1,7}"
+)
+_BROKEN = re.compile(r"[a-z]{2}[-‐\u00ad]$")
+_REST = re.compile(r"[a-z]+[,.;:)!?]* ?")
+_NOTE = re.compile(r"[(（]?(注|註)|[※＊*†]|[(（]?[0-9０-９]{1,3}[)）]?[\u3000 ぁ-んァ-ヶ一-龠「『]")
 
 
 @dataclass(slots=True)
 class PageDraft:
     """One page's rows before the book's other pages have been looked at (sizes in points).
 
+    `area` is what the book's pages of this size print on (x0, y0, x1, y1): the paper may be larger.
     `turn` is how many quarter turns clockwise lead from the page as it is read to the page
     as it is shown, where text is printed sideways.
     """
@@ -59,13 +68,14 @@ class PageDraft:
     turn: int = 0
     head_rows: set[int] = field(default_factory=set)
     label: str = ""
+    area: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
     """A row at the outside of its page that may be no part of the text.
 
-    `side` is T, B, L or R; `place` its distance from the page's top or left as a share;
+    `side` is T, B, L or R; `place` its distance from the printed area's top or left as a share;
     `gap` the space between it and the text, in em of the page.
     """
 
@@ -91,6 +101,7 @@ def finish_pages(
 
     A page between two numbered ones gets the number it would bear.
     """
+    _set_areas(drafts)
     edges = [edge for draft in drafts for edge in _edges(draft)]
     _number(drafts, edges)
     _mark_heads(drafts, edges)
@@ -106,6 +117,27 @@ def finish_pages(
 
 
 # --- running heads -------------------------------------------------------------------------
+
+
+def _set_areas(drafts: Sequence[PageDraft]) -> None:
+    """The printed area is the whole page where fewer than three pages of a size can tell."""
+    sizes: dict[tuple[int, int], list[PageDraft]] = defaultdict(list)
+    for draft in drafts:
+        draft.area = (0.0, 0.0, draft.width, draft.height)
+        if draft.rows:
+            sizes[round(draft.width), round(draft.height)].append(draft)
+    for alike in sizes.values():
+        if len(alike) < 3:
+            continue
+        boxes = [row.box for draft in alike for row in draft.rows]
+        area = (
+            min(box[0] for box in boxes),
+            min(box[1] for box in boxes),
+            max(box[2] for box in boxes),
+            max(box[3] for box in boxes),
+        )
+        for draft in alike:
+            draft.area = area
 
 
 def _edges(draft: PageDraft) -> list[_Edge]:
@@ -176,9 +208,9 @@ def _outermost(
 
 
 def _place(draft: PageDraft, box: tuple[float, float, float, float], side: str) -> float:
-    if side in "TB":
-        return (box[1] + box[3]) / 2 / draft.height
-    return (box[0] + box[2]) / 2 / draft.width
+    low, high = (1, 3) if side in "TB" else (0, 2)
+    extent = draft.area[high] - draft.area[low]
+    return ((box[low] + box[high]) / 2 - draft.area[low]) / extent if extent > 0 else 0.5
 
 
 def _beside(
@@ -193,26 +225,36 @@ def _beside(
 
 
 def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
-    """A head repeats its text in its place, or fills a place apart from the text on most pages."""
-    repeated: dict[tuple[str, int, str], set[int]] = defaultdict(set)
+    """A head repeats its text in its place, or fills a place apart from the text on most pages.
+
+    A heading may repeat too (解説 at the top of two pages); it is larger than the text, and
+    its place is not one that stands apart on other pages.
+    """
+    body = _body_size(drafts)
+    repeated: dict[tuple[int, _Look], set[int]] = defaultdict(set)
     filled: dict[tuple[str, int], set[int]] = defaultdict(set)
+    apart: dict[tuple[str, int], set[int]] = defaultdict(set)
     for edge in edges:
         side, place = edge.slot
         for near in (place - 1, place, place + 1):
-            repeated[side, near, _bare(edge.row.text, edge.draft.label)].add(edge.draft.index)
+            repeated[near, _look(edge, body)].add(edge.draft.index)
             if edge.gap >= 1.0 and _sets_apart(edge):
                 filled[side, near].add(edge.draft.index)
+            if edge.gap >= 0.8:
+                apart[side, near].add(edge.draft.index)
     pages = sum(1 for draft in drafts if draft.rows)
     if pages < 3:
         _mark_lone_heads(edges)
     for edge in edges:
         side, place = edge.slot
-        same = len(repeated[side, place, _bare(edge.row.text, edge.draft.label)])
+        look = _look(edge, body)
+        same = len(repeated[place, look])
         many = len(filled[side, place])
+        usual = not look.is_large and len(apart[side, place]) >= 0.3 * pages
         sentence = edge.row.text.endswith("。")
         if (
             same >= max(3, (0.6 if sentence else 0.3) * pages)
-            or (same >= 2 and edge.gap >= 0.8 and not sentence)
+            or (same >= 2 and edge.gap >= 0.8 and usual and not sentence)
             or (
                 many >= max(3, 0.4 * pages)
                 and edge.gap >= 1.0
@@ -223,10 +265,25 @@ def _mark_heads(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
             edge.draft.head_rows.add(edge.number)
 
 
+class _Look(NamedTuple):
+    """What a head has in common wherever it is printed."""
+
+    side: str
+    text: str
+    across: bool
+    is_large: bool
+
+
+def _look(edge: _Edge, body: float) -> _Look:
+    row = edge.row
+    text = _bare(row.text, edge.draft.label)
+    return _Look(edge.side, text, row.across, row.em >= 1.12 * body)
+
+
 def _mark_lone_heads(edges: list[_Edge]) -> None:
     """With no other pages to compare, a head is what stands small or across at the very edge."""
     for edge in edges:
-        near = (edge.place if edge.side in "TL" else 1 - edge.place) < 0.6 * _EDGE
+        near = (edge.place if edge.side in "TL" else 1 - edge.place) < 0.8 * _EDGE
         if not near or edge.gap < 1.0 or edge.row.text.endswith("。"):
             continue
         parsed = parse_label(edge.row.text)
@@ -239,6 +296,8 @@ def _mark_lone_heads(edges: list[_Edge]) -> None:
 def _sets_apart(edge: _Edge) -> bool:
     """Runs across the page or is smaller than the text, and is short: a heading is larger."""
     row = edge.row
+    if edge.side == "B" and _FOOTNOTE.match(row.text):
+        return False
     size = row.em / (median(other.em for other in edge.draft.rows) or 1.0)
     apart = size < 0.92 or (row.across and size < 1.1)
     return apart and len(row.text) <= 40
@@ -292,7 +351,10 @@ def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
         if best is not None:
             draft.label = best.text
             slots[best.edge.slot] += 1
-            _take(best)
+            # some books print it twice: in the head and at the foot
+            for found in candidates[draft.index]:
+                if (found.script, found.value) == (best.script, best.value):
+                    _take(found)
     _sheets(edges, slots)
     _drop_strays(drafts)
     _fill_between(drafts)
@@ -310,10 +372,12 @@ def _candidates(edge: _Edge) -> list[_Candidate]:
     found = []
     row = edge.row
     pieces = [(row.text, True)]
-    if len(row.parts) > 1:
+    if edge.gap < 0.8:
+        pieces = pieces[:1]
+    elif len(row.parts) > 1:
         pieces += [(part.text, False) for part in row.parts]
     words = row.text.split()
-    if len(words) > 1:
+    if len(words) > 1 and edge.gap >= 0.8:
         pieces += [(words[0], False), (words[-1], False)]
     for text, alone in pieces:
         parsed = parse_label(text)
@@ -412,6 +476,7 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         size = round(row.em / body, 2) if body else 1.0
         note = size <= 0.93 and (_NOTE.match(row.text) is not None if begins else note)
         lines.append(_line(row, draft, size, begins, note))
+    lines = _whole_words(lines)
     width, height = (draft.height, draft.width) if draft.turn % 2 else (draft.width, draft.height)
     return Page(
         index=draft.index,
@@ -427,6 +492,27 @@ def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
         confidence=draft.confidence,
         warnings=draft.warnings,
     )
+
+
+def _whole_words(lines: list[Line]) -> list[Line]:
+    """A Latin word broken at a line's end stands whole where it begins, without the hyphen."""
+    whole: list[Line] = []
+    for line in lines:
+        before = whole[-1] if whole else None
+        if before is not None and not line.starts_paragraph and _BROKEN.search(before.text):
+            rest = _REST.match(line.text)
+            if rest is not None:
+                cut = rest.end()
+                whole[-1] = replace(before, text=before.text[:-1] + rest[0].rstrip())
+                moved = tuple(
+                    Ruby(ruby.start - cut, ruby.end - cut, ruby.text)
+                    for ruby in line.ruby
+                    if ruby.start >= cut
+                )
+                line = replace(line, text=line.text[cut:], ruby=moved)
+        if line.text:
+            whole.append(line)
+    return whole
 
 
 def _line(row: Row, draft: PageDraft, size: float, begins: bool, note: bool) -> Line:
@@ -494,6 +580,13 @@ def _pitch(draft: PageDraft) -> float:
     return median(steps) if steps else 0.0
 
 
+def _points(row: Row) -> bool:
+    """Whether a line ends in a page number set apart, as in a table of contents."""
+    return (
+        len(row.parts) > 1 and _POINTER.fullmatch(row.parts[-1].text.strip(" .．…‥・")) is not None
+    )
+
+
 def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
     """Whether a row begins a paragraph, from what stands before it.
 
@@ -504,7 +597,7 @@ def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
         return True
     if abs(row.em - before.em) > 0.07 * max(row.em, before.em):
         return True
-    if _CLEAR_LABEL.match(row.text):
+    if _CLEAR_LABEL.match(row.text) or _points(before):
         return True
     if before.text.endswith(("、", "，")):
         return False
@@ -525,6 +618,8 @@ def _begins(before: Row, row: Row, width: float, pitch: float) -> bool:
     if ended and _LABEL.match(row.text):
         return True
     if indent >= 0.7:
-        hanging = same_column and abs(row.start - before.start) < 0.3 * em
+        # a bracket at a line's start may be set without the free half of its cell
+        slack = 0.6 if row.text[0] in OPENING or before.text[:1] in OPENING else 0.3
+        hanging = same_column and abs(row.start - before.start) < slack * em
         return ended and not hanging
     return False

@@ -19,7 +19,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from app.core.book import Document, Page
-from ingest.layout import Glyph, Row, Rule, arrange
+from ingest.layout.page import arrange
+from ingest.layout.shapes import Glyph, Row, Rule
 from ingest.readers import ocr
 from ingest.readers.faults import broken, locked, pictures_only, too_many_pages
 from ingest.readers.pages import PageDraft, finish_pages
@@ -36,7 +37,7 @@ _MAX_RULES = 1000
 _MANY_PATHS = 50  # characters turned into outlines are at least a path each
 _MAX_NESTING = 6
 _ODD = 0.3  # share of letters as wide as kanji that no page with true letters reaches (most: .08)
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_INVISIBLE = re.compile("[\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _JOINED = re.compile("[\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _READABLE = re.compile(
     "[\u0020-\u024f\u0370-\u03ff\u2000-\u206f\u2070-\u27ff\u2900-\u2aff\u2e80-\u30ff\u3190-\u4dbf"
@@ -155,7 +156,10 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Objects:
-    """What a page draws besides characters, and which texts nobody can see."""
+    """What a page draws besides characters, and which texts nobody can see.
+
+    `moved` is true where a form is set elsewhere than where it was drawn.
+    """
 
     rules: list[Rule]
     grounds: list[tuple[float, float, float, float]]
@@ -163,6 +167,7 @@ class _Objects:
     invisible: set[int]
     white: set[int]
     paths: int = 0
+    moved: bool = False
 
 
 def _draft(pdf: pdfium.PdfDocument, index: int) -> PageDraft:
@@ -280,6 +285,7 @@ def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
     hidden = unmapped = layered = high = 0
     ways: Counter[int] = Counter()
     last: tuple[float, float] | None = None
+    last_owner = 0
     for number in range(textpage.count_chars()):
         code = raw.FPDFText_GetUnicode(handle, number)
         if 0xD800 <= code < 0xDC00:
@@ -288,8 +294,8 @@ def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
         if 0xDC00 <= code < 0xE000 and high:
             code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)
         high = 0
-        if code in (0x02, 0xFFFE):
-            code = 0x2D  # pdfium's mark for a hyphen at a line end
+        if code in (0x02, 0xAD, 0xFFFE):
+            code = 0x2D  # a hyphen at a line's end, as pdfium or the font calls it
         if code <= 0x20 or code == 0xA0 or raw.FPDFText_IsGenerated(handle, number) == 1:
             unmapped += code < 0x20 and code not in (0x09, 0x0A, 0x0D)
             continue
@@ -304,6 +310,8 @@ def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
             hidden += 1
             continue
         raw.FPDFText_GetMatrix(handle, number, matrix)
+        if objects.moved:
+            place = _moved(handle, number, place, matrix)
         em = raw.FPDFText_GetFontSize(handle, number) * math.sqrt(
             abs(matrix.a * matrix.d - matrix.b * matrix.c)
         )
@@ -325,12 +333,32 @@ def _text(page: pdfium.PdfPage, frame: _Frame, objects: _Objects) -> _Text:
         if _is_full(char):
             ways[_way(matrix)] += 1
         if last == place and glyphs and glyphs[-1].x0 == glyph.x0:
-            # one glyph that stands for several characters (ligature, ㍻)
-            glyphs[-1] = _joined(glyphs[-1], char)
+            # one glyph that stands for several characters (ﬀ, ㍻); one printed twice is another's
+            owner = _owner(handle, number)
+            if char != glyphs[-1].char[-1] or owner == last_owner:
+                glyphs[-1] = _joined(glyphs[-1], char)
         else:
             glyphs.append(glyph)
         last = place
+        last_owner = _owner(handle, number) if char.isascii() else 0
     return _Text(glyphs, hidden, unmapped, layered > len(glyphs) / 2, ways)
+
+
+def _moved(
+    handle: raw.FPDF_TEXTPAGE, number: int, place: tuple[float, float], matrix: raw.FS_MATRIX
+) -> tuple[float, float]:
+    """The origin of a character inside a form that is set elsewhere on the page.
+
+    For a character that stands for others (/ActualText) pdfium gives its place inside the
+    form; its matrix is right.
+    """
+    inner = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(raw.FPDFText_GetTextObject(handle, number), inner):
+        return place
+    stated = (matrix.e, matrix.f)
+    if math.dist(place, (inner.e, inner.f)) < 0.1 < math.dist(stated, (inner.e, inner.f)):
+        return stated
+    return place
 
 
 def _way(matrix: raw.FS_MATRIX) -> int:
@@ -340,9 +368,12 @@ def _way(matrix: raw.FS_MATRIX) -> int:
     return 0 if matrix.a > 0 else 2
 
 
+def _owner(handle: raw.FPDF_TEXTPAGE, number: int) -> int:
+    """The address of the text object a character belongs to."""
+    return ctypes.cast(raw.FPDFText_GetTextObject(handle, number), ctypes.c_void_p).value or 0
+
+
 def _joined(glyph: Glyph, char: str) -> Glyph:
-    if glyph.char == char:
-        return glyph
     return Glyph(glyph.char + char, glyph.x0, glyph.y0, glyph.x1, glyph.y1, glyph.em, glyph.turned)
 
 
@@ -396,8 +427,7 @@ def _seen(
     handle: raw.FPDF_TEXTPAGE, number: int, objects: _Objects, place: tuple[float, float]
 ) -> str:
     """'yes', 'layer' for an invisible text over a picture, '' for text nobody can see."""
-    owner = raw.FPDFText_GetTextObject(handle, number)
-    address = ctypes.cast(owner, ctypes.c_void_p).value or 0
+    address = _owner(handle, number)
     if address in objects.invisible:
         return "layer" if _inside(place, objects.images) else ""
     if address in objects.white and not _inside(place, objects.grounds + objects.images):
@@ -430,6 +460,10 @@ def _collect(item: raw.FPDF_PAGEOBJECT, frame: _Frame, found: _Objects, depth: i
     elif kind == raw.FPDF_PAGEOBJ_PATH:
         _collect_path(item, frame, found)
     elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _MAX_NESTING:
+        set_at = raw.FS_MATRIX()
+        raw.FPDFPageObj_GetMatrix(item, set_at)
+        parts = (set_at.a, set_at.b, set_at.c, set_at.d, set_at.e, set_at.f)
+        found.moved |= parts != (1, 0, 0, 1, 0, 0)
         for number in range(min(raw.FPDFFormObj_CountObjects(item), 50_000)):
             _collect(raw.FPDFFormObj_GetObject(item, number), frame, found, depth + 1)
 

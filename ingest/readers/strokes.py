@@ -136,40 +136,104 @@ def _missing(
     before: str,
     recognise: Recognise,
 ) -> str:
-    """The character that stands in one free cell, a wide space where there is no ink."""
+    """The characters that stand in one free cell, a wide space where there is no ink."""
     if not blobs:
         return "\u3000" if before and cell[1] - cell[0] > 0.8 * pitch else ""
+    groups = _stacked(blobs, pitch)
+    marks = [_mark(group[0], pitch, strip.shape[1]) if len(group) == 1 else "" for group in groups]
+    if len(blobs) == 1 and "ァ" <= before[-1:] <= "ヺ" and _is_upright(blobs[0], pitch):
+        return "ー"
+    if len(groups) == 1 and marks[0]:
+        return marks[0]
     top = min(blob.top for blob in blobs)
     bottom = max(blob.top + blob.ink.shape[0] for blob in blobs)
     left = min(blob.left for blob in blobs)
     right = max(blob.left + blob.ink.shape[1] for blob in blobs)
     height, width = (bottom - top) / pitch, (right - left) / pitch
-    across = (left + right) / 2 / strip.shape[1]
     if max(height, width) < 0.1:
         return ""
-    if max(height, width) <= 0.47 and len(blobs) == 1:
+    char, score = recognise(_framed(strip, top, bottom, left, right))
+    is_sure = len(char) == 1 and char.isalnum() and not char.isascii()
+    if is_sure and score >= (0.9 if all(marks) else 0.5):
+        return char.translate(_SMALL) if max(height, width) < 0.74 else char
+    # two marks may share the room of one character: ）、
+    return "".join(marks) if all(marks) else ""
+
+
+def _is_upright(blob: _Blob, pitch: float) -> bool:
+    """Whether a blob is a single stroke downwards."""
+    height, width = blob.ink.shape
+    return bool(height > 0.5 * pitch and width < 0.3 * pitch)
+
+
+def _stacked(blobs: list[_Blob], pitch: float) -> list[list[_Blob]]:
+    """Blobs by what stands one below the other, with free space between."""
+    groups: list[list[_Blob]] = []
+    end = 0
+    for blob in sorted(blobs, key=lambda blob: blob.top):
+        if groups and blob.top < end + 0.08 * pitch:
+            groups[-1].append(blob)
+        else:
+            groups.append([blob])
+        end = max(end, blob.top + blob.ink.shape[0])
+    return groups
+
+
+def _mark(blob: _Blob, pitch: float, breadth: int) -> str:
+    """The punctuation mark or bracket that a single blob is by its place and shape; empty if none."""
+    height, width = blob.ink.shape[0] / pitch, blob.ink.shape[1] / pitch
+    across = (blob.left + blob.ink.shape[1] / 2) / breadth
+    if 0.1 <= max(height, width) <= 0.47 and min(height, width) > 0.3 * max(height, width):
         if 0.35 < across < 0.62:
             return "・"
-        if across >= 0.62:
-            return "。" if _is_ring(blobs[0].picture) else "、"
-    opening = (top + bottom) / 2 > (cell[0] + cell[1]) / 2
-    if width >= 0.72 and height <= 0.4 and len(blobs) == 1:
-        if _is_even(blobs[0].ink):
-            return "（" if opening else "）"
-        return "「" if opening else "」"
-    char, score = recognise(_framed(strip, top, bottom, left, right))
-    if len(char) == 1 and score >= 0.5 and char.isalnum():
-        return char.translate(_SMALL) if max(height, width) < 0.74 else char
-    if len(blobs) == 1 and width <= 0.6 and height <= 0.6:
-        return "「" if opening else "」"
+        return ("。" if _is_ring(blob.picture) else "、") if across >= 0.62 else ""
+    if not (0.5 <= width <= 0.95 and 0.12 <= height <= 0.5):
+        return ""
+    return _bracket(blob.ink)
+
+
+def _bracket(ink: Mask) -> str:
+    """A bracket set for vertical text, by its shape; empty for other strokes.
+
+    A round one is an arc whose ends hang down (（) or rise; a square one is a bar with a
+    tail down at its right (「) or up at its left; a double one has a hole in it.
+    """
+    import numpy as np
+
+    height, width = ink.shape
+    edge = max(1, width // 5)
+    left, middle, right = ink[:, :edge], ink[:, 2 * edge : -2 * edge], ink[:, -edge:]
+    if not (left.any() and middle.any() and right.any()):
+        return ""
+    level = [float(np.nonzero(part)[0].mean()) / height for part in (left, middle, right)]
+    if min(level[0], level[2]) > level[1] + 0.2:
+        return "（"
+    if max(level[0], level[2]) < level[1] - 0.2:
+        return "）"
+    reach = [_reach(part) / height for part in (left, middle, right)]
+    double = _has_hole(ink)
+    if reach[2] > 0.75 and reach[0] < 0.75 and level[0] < 0.5:
+        return "『" if double else "「"
+    if reach[0] > 0.75 and reach[2] < 0.75 and level[2] > 0.5:
+        return "』" if double else "」"
     return ""
 
 
-def _is_even(ink: Mask) -> bool:
-    """Whether left and right halves hold about as much ink: an arc, not a corner."""
-    half = ink.shape[1] // 2
-    left, right = int(ink[:, :half].sum()), int(ink[:, -half:].sum())
-    return min(left, right) > 0.7 * max(left, right)
+def _reach(part: Mask) -> int:
+    """From the highest to the lowest ink of a part of a blob."""
+    import numpy as np
+
+    rows = np.flatnonzero(part.any(axis=1))
+    return int(rows[-1] - rows[0] + 1) if len(rows) else 0
+
+
+def _has_hole(ink: Mask) -> bool:
+    import cv2
+    import numpy as np
+
+    ground = np.pad(~ink, 1, constant_values=True).astype(np.uint8)
+    count, _ = cv2.connectedComponents(ground, connectivity=4)
+    return int(count) > 2
 
 
 def _is_ring(picture: Any) -> bool:

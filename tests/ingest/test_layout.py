@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.layout import Glyph, Rule, arrange
+from ingest.layout.page import arrange
+from ingest.layout.shapes import Glyph, Rule
 
 
 def glyph(char: str, x: float, y: float, em: float = 10.0) -> Glyph:
@@ -238,3 +239,101 @@ def test_scattered_characters_are_neither_lost_nor_invented(glyphs: list[Glyph])
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_characters(count: int):
     assert texts(across("戸籍"[:count], 50, 50)) == ["戸籍"[:count]]
+
+
+@pytest.mark.parametrize("gap", [9.0, 11.0, 14.0])
+def test_narrow_gutter_parts_two_columns(gap: float):
+    left = [g for n, line in enumerate(LINES) for g in across(line, 50, 50 + 18 * n)]
+    right = [g for n, line in enumerate(LINES) for g in across(line[::-1], 180 + gap, 50 + 18 * n)]
+    assert texts(left + right) == LINES + [line[::-1] for line in LINES]
+
+
+def test_punctuation_that_hangs_in_the_gutter_does_not_close_it():
+    lines = [line + "、" for line in LINES]  # its free half reaches 5 points into the gutter
+    left = [g for n, line in enumerate(lines) for g in across(line, 50, 50 + 18 * n)]
+    right = [g for n, line in enumerate(LINES) for g in across(line[::-1], 196, 50 + 18 * n)]
+    assert texts(left + right) == lines + [line[::-1] for line in LINES]
+
+
+def test_label_that_hangs_out_into_the_gutter_begins_its_line():
+    left = [g for n, line in enumerate(LINES) for g in across(line, 50, 50 + 18 * n)]
+    right = [g for n, line in enumerate(LINES) for g in across(line[::-1], 220, 50 + 18 * n)]
+    label = across("注", 195, 50 + 18, 8)
+    read = texts(left + right + label)
+    assert read[:5] == [*LINES, LINES[0][::-1]]
+    assert read[5].split() == ["注", LINES[1][::-1]]
+
+
+@pytest.mark.parametrize("mark", ["﹅", "•", "・"])
+def test_emphasis_marks_leave_the_text(mark: str):
+    marks = [glyph(mark, 52.5 + 10 * n, 44, 5) for n in range(6)]
+    assert texts(across(LINES[0], 50, 50) + marks + across(LINES[1], 50, 68)) == LINES[:2]
+
+
+def test_ruby_below_its_base():
+    base = across("戸籍の届出を本籍地でする", 50, 50)
+    (row,) = arrange(base + across("こせき", 51, 61, 5)).rows
+    assert row.text == "戸籍の届出を本籍地でする"
+    assert [(row.text[r.start : r.end], r.text) for r in row.ruby] == [("戸籍", "こせき")]
+
+
+def test_ruby_of_an_upper_tier_does_not_begin_a_line_of_the_lower():
+    upper = [g for n, line in enumerate(LINES) for g in down(line, 300 - 18 * n, 50)]
+    lower = [g for n, line in enumerate(LINES) for g in down(line, 296 - 18 * n, 195)]
+    ruby = down("ところ", 292, 163, 5)
+    assert texts(upper + lower + ruby) == LINES + LINES
+
+
+def test_characters_that_their_ruby_pushed_out_of_line_stay_in_their_place():
+    line = [g for g in down("これは常用平易な文字の例", 300, 50) if g.char not in "平易"]
+    pushed = down("平易", 295.7, 100)
+    (row,) = arrange(line + pushed + down("へいい", 307, 102, 6)).rows
+    assert row.text == "これは常用平易な文字の例"
+    assert [r.text for r in row.ruby] == ["へいい"]
+
+
+def test_table_ruled_between_its_rows_keeps_cells_whole():
+    rows = [
+        ("区分", "届出人", "備考"),
+        ("出生", "父又は母", "子の名に用"),
+        ("死亡", "親族", "なし"),
+    ]
+    glyphs = [
+        g
+        for n, row in enumerate(rows)
+        for x, cell in zip((50, 110, 190), row, strict=True)
+        for g in across(cell, x, 52 + 30 * n)
+    ]
+    glyphs += across("いる文字", 190, 94)
+    rules = [Rule(50, y, 250, y) for y in (48, 78, 108, 138)]
+    assert texts(glyphs, rules) == [
+        "区分　届出人　備考",
+        "出生　父又は母　子の名に用いる文字",
+        "死亡　親族　なし",
+    ]
+
+
+def test_merged_cell_stands_in_its_first_row():
+    rules = [Rule(x, 50, x, 110) for x in (50, 100, 200)]
+    rules += [Rule(50, y, 200, y) for y in (50, 110)] + [Rule(100, 80, 200, 80)]
+    glyphs = across("出生", 60, 75) + across("父又は母", 110, 60) + across("十四日以内", 110, 90)
+    assert texts(glyphs, rules) == ["出生　父又は母", "十四日以内"]
+
+
+def test_table_open_at_its_sides():
+    rules = [Rule(50, y, 250, y) for y in (50, 80, 110)] + [Rule(150, 50, 150, 110)]
+    glyphs = across("届出人", 60, 60) + across("父又は母が届け", 160, 55)
+    glyphs += across("出る", 160, 67) + across("期間", 60, 90) + across("十四日", 160, 90)
+    assert texts(glyphs, rules) == ["届出人　父又は母が届け出る", "期間　十四日"]
+
+
+def test_number_below_the_text_does_not_end_a_line_above_it():
+    lines = [g for n, line in enumerate(LINES) for g in down(line, 300 - 18 * n, 50)]
+    rows = arrange(lines + across("7", 285, 184)).rows
+    assert [row.text for row in rows if not row.across] == LINES
+    assert [row.text for row in rows if row.across] == ["7"]
+
+
+def test_mark_of_a_note_beside_a_number_stays_apart_from_it():
+    glyphs = across("1", 50, 50, 6) + across("1927年の選挙では党員が立候補", 53.5, 50)
+    assert texts(glyphs) == ["1 1927年の選挙では党員が立候補"]

@@ -128,3 +128,30 @@ def test_a_sidecar_in_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "本.pdf.toml").write_bytes('title = "戸籍"'.encode("shift_jis"))
     with pytest.raises(UnreadableFile, match=r"本\.pdf\.toml"):
         book_metadata(book(["本文"]), tmp_path / "本.pdf")
+
+
+def test_a_file_without_a_title_takes_the_one_its_colophon_repeats() -> None:
+    document = book(
+        ["詳解　戸籍届書の審査", "戸籍実務研究会　編著"],
+        ["はしがき"],
+        ["本文"],
+        ["第一章"],
+        [
+            "詳解　戸籍届書の審査　第3版",
+            "令和6年5月20日　第3版発行",
+            "編　著　戸籍実務研究会",
+            "発行者　山田太郎",
+            "発 行 所　株式会社戸籍出版",
+            "ISBN978-4-00-000000-2",
+        ],
+        title="scan0001",
+    )
+    stated = book_metadata(document, Path("scan0001.pdf"))
+    assert stated["title"] == "詳解 戸籍届書の審査"
+    assert stated["authors"] == "戸籍実務研究会"
+    assert stated["publisher"] == "株式会社戸籍出版"
+    assert book_metadata(document, Path("other.pdf"))["title"] == "scan0001"
+
+
+def test_an_issuer_publishes_where_no_house_is_named() -> None:
+    assert found("発行者　山田太郎")["publisher"] == "山田太郎"

@@ -3,12 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pypdfium2 as pdfium
 import pytest
 
 from app.core.errors import UnreadableFile
 from ingest.readers import ocr, second
 from ingest.readers.ocr import Reading, order
+from ingest.readers.strokes import _bracket
 from ingest.sandbox import DEFAULT_LIMITS, read_book
 
 needs_ocr = pytest.mark.skipif(
@@ -122,3 +124,37 @@ def test_the_second_program_reads_both_directions(typeset: Path):
         pdf.close()
         assert found is not None
         assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("登録ユーザ一、「スカイツリ1」", "登録ユーザー、「スカイツリー」"),
+        ("ー般の第一条", "一般の第一条"),
+        ("許可されている°", "許可されている。"),
+        ("摂氏25°C", "摂氏25°C"),
+        ("G00gleの40件", "Googleの40件"),
+        ("コーヒー一杯、サービス一覧", "コーヒー一杯、サービス一覧"),
+    ],
+)
+def test_look_alikes_are_told_apart_by_their_neighbours(read: str, meant: str):
+    assert ocr._mended(read) == meant
+
+
+BRACKETS = {
+    "「": [(0, 0, 18, 2), (16, 0, 18, 7)],
+    "」": [(0, 5, 18, 7), (0, 0, 2, 7)],
+    "（": [(3, 0, 15, 2), (0, 2, 4, 7), (14, 2, 18, 7)],
+    "）": [(3, 5, 15, 7), (0, 0, 4, 5), (14, 0, 18, 5)],
+    "": [(0, 2, 18, 5)],
+}
+
+
+@pytest.mark.parametrize(("bracket", "strokes"), BRACKETS.items())
+def test_brackets_of_vertical_text_are_told_by_their_shape(
+    bracket: str, strokes: list[tuple[int, int, int, int]]
+):
+    ink = np.zeros((7, 18), bool)
+    for x0, y0, x1, y1 in strokes:
+        ink[y0:y1, x0:x1] = True
+    assert _bracket(ink) == bracket

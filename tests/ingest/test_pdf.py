@@ -11,7 +11,7 @@ from app.core.errors import NoText, UnreadableFile
 from ingest.check import character_error_rate, document_text
 from ingest.readers import ocr
 from ingest.readers.pdf import read_pdf, readable_share
-from tests.ingest.pdfs import Mark, across, down, write_pdf
+from tests.ingest.pdfs import Mark, across, assemble, down, write_pdf
 
 BODY = [
     "戸籍に関する届出は本籍地でこれをする",
@@ -258,3 +258,89 @@ def test_outer_heads_with_numbers_in_kanji(tmp_path: Path):
     document = read_pdf(write_pdf(tmp_path / "縦.pdf", pages))
     assert [page.label for page in document.pages] == list(numbers)
     assert [page.heads for page in document.pages] == [("届出の手引", number) for number in numbers]
+
+
+def test_number_printed_in_head_and_foot_leaves_the_text(tmp_path: Path):
+    pages = [
+        across(f"各論 {number}", 50, 560, 8) + across(f"－{number}－", 190, 30, 8) + marks[8:]
+        for number, marks in zip((4, 5, 6), sheets(["", "", ""]), strict=True)
+    ]
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", pages))
+    assert [p.label for p in document.pages] == ["4", "5", "6"]
+    assert [len(shown(document, index)) for index in range(3)] == [3, 3, 3]
+
+
+def test_heads_and_numbers_of_a_page_set_on_larger_paper(tmp_path: Path):
+    pages = [
+        [Mark(m.char, m.x, m.y + 600, m.size) for m in marks]
+        for marks in sheets(["12", "13", "14", "15"])
+    ]
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", pages, size=(900, 1250)))
+    assert [p.label for p in document.pages] == ["12", "13", "14", "15"]
+    assert shown(document) == ["甲" + text[1:] for text in BODY]
+
+
+def test_heading_at_the_top_of_several_pages_is_no_head(tmp_path: Path):
+    pages = [marks[6:] for marks in sheets(["1", "2", "3", "4", "5", "6"])]
+    for index in (1, 4):
+        pages[index] = across("解説", 50, 520, 13) + pages[index]
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", pages))
+    assert [shown(document, index)[0] for index in (1, 4)] == ["解説", "解説"]
+
+
+def test_footnote_at_the_foot_of_most_pages_is_no_running_foot(tmp_path: Path):
+    pages = [
+        marks + across(f"注{number} 昭和{number}年回答参照", 50, 60, 8)
+        for number, marks in enumerate(sheets(["1", "2", "3", "4"]), 31)
+    ]
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", pages))
+    assert [shown(document, index)[-1] for index in range(4)] == [
+        f"注{number} 昭和{number}年回答参照" for number in (31, 32, 33, 34)
+    ]
+    assert document.pages[0].lines[-1].kind == "footnote"
+
+
+def test_latin_word_broken_at_a_line_end_is_joined(tmp_path: Path):
+    marks = across("戸籍を英語でfamily reg-", 50, 480) + across("ister, と訳す例がある", 50, 462)
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", [marks]))
+    assert document.pages[0].text == "戸籍を英語でfamily register,と訳す例がある"
+
+
+def test_text_of_a_form_set_elsewhere_stands_where_it_is_shown(tmp_path: Path):
+    """As imposed pages are: /ActualText inside a form that a matrix moves."""
+    codes = [f"{ord(char):04x}" for char in "届出人"]
+    shows = [
+        f"/Span << /ActualText <FEFF{code}> >> BDC /F 10 Tf 1 0 0 1 {50 + 10 * n} 40 Tm <{code}> Tj EMC\n"
+        for n, code in enumerate(codes)
+    ]
+    form = ("BT\n" + "".join(shows) + "ET").encode()
+    font = b"<< /Font << /F 3 0 R >> >>"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [5 0 R] /Count 1 >>",
+        b"<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light-UniJIS-UTF16-H"
+        b" /Encoding /UniJIS-UTF16-H /DescendantFonts [4 0 R] >>",
+        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /DW 1000"
+        b" /CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 400]"
+        b" /Resources << /XObject << /X 7 0 R >> >> /Contents 6 0 R >>",
+        b"<< /Length 27 >>\nstream\nq 1 0 0 1 200 300 cm /X Do\nQ\nendstream",
+        b"<< /Type /XObject /Subtype /Form /BBox [0 0 200 100] /Resources %b /Length %d >>\n"
+        b"stream\n%b\nendstream" % (font, len(form), form),
+    ]
+    path = tmp_path / "a.pdf"
+    path.write_bytes(assemble(objects))
+    (line,) = read_pdf(path).pages[0].lines
+    assert line.text == "届出人"
+    assert line.box is not None
+    assert (line.box.x0, line.box.x1) == pytest.approx((250 / 400, 280 / 400), abs=0.01)
+
+
+def test_entries_of_a_table_of_contents_are_paragraphs(tmp_path: Path):
+    entries = [("第1章 総則", "1"), ("第2章 出生の届出に関する通則", "12"), ("第3章 婚姻", "123")]
+    marks = across("目次", 50, 500, 13)
+    for line, (title, number) in enumerate(entries):
+        marks += across(title, 50, 460 - 18 * line)
+        marks += across(number, 340 - 5 * len(number), 460 - 18 * line)
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", [marks]))
+    assert len(document.pages[0].text.splitlines()) == 4

@@ -245,3 +245,27 @@ def test_what_answers_a_question_is_no_part_of_it() -> None:
         assert question(Line("問1　離婚後の氏は？"), line) == ("問1　離婚後の氏は？", [text])
     table = Line("届出か。", kind="table", starts_paragraph=False)
     assert question(Line("問1　離婚後の氏は"), table)[1] == ["届出か。"]
+
+
+def test_a_footnote_belongs_to_the_section_that_refers_to_it() -> None:
+    note = Line("注1　昭和24年9月24日回答。", kind="footnote")
+    document = book(
+        [
+            "第一節　届出地",
+            "届出は所在地でする（注1）。",
+            "第二節　期間",
+            "期間は十四日である。",
+            note,
+        ]
+    )
+    first, second = sections(document)
+    assert texts(first) == ["届出は所在地でする（注1）。", "注1　昭和24年9月24日回答。"]
+    assert texts(second) == ["期間は十四日である。"]
+
+
+def test_a_colophon_stands_under_no_heading() -> None:
+    document = book(
+        ["第一章　総則", "本文"],
+        ["手引", "令和6年5月20日　初版発行", "発行所　戸籍出版", "定価　3,000円"],
+    )
+    assert paths(document) == [("第一章　総則",), ()]
