@@ -46,8 +46,7 @@ MENU = (
     ("/history", "履歴"),
     ("/notes", "付箋"),
     ("/library", "書棚"),
-    ("/numbers", "数字"),
-    ("/docs", "API"),
+    ("/numbers", "利用状況"),
 )
 
 
