@@ -554,13 +554,17 @@ def cited_articles(passage: Passage) -> tuple[str, ...]:
 
 def _facets(product: Product, ask: Ask, answered: Answered) -> list[Facet]:
     """How many of the best passages stand in which book, as if no book had been chosen."""
-    hits = answered.result.hits
+    hits = list(answered.result.hits)
+    counts = Counter(hit.book.id for hit in hits)
     if ask.book:
-        hits = product.searcher.search(ask.q, COUNTED, ask.but(book=()).filters).hits
+        others = product.searcher.search(ask.q, COUNTED, ask.but(book=()).filters).hits
+        # The chosen ones are listed though they may not be among the best of all.
+        counts |= Counter(hit.book.id for hit in others)
+        hits += others
     books = {hit.book.id: hit.book for hit in hits}
     return _chosen_first(
         Facet(name_of(books[each]), count, ask.but(book=(each,)).url, each in ask.book_ids)
-        for each, count in Counter(hit.book.id for hit in hits).most_common()
+        for each, count in counts.most_common()
     )
 
 

@@ -245,7 +245,7 @@ def test_a_note_lies_in_its_folder_and_one_of_ones_own_is_seen_by_nobody_else(
     expect(first.locator(".note")).to_contain_text("〔国籍の係〕・自分だけ")
     page.goto(f"{site}/notes")
     page.get_by_role("link", name=re.compile("国籍の係")).click()
-    note = page.locator(".passage", has_text="うちの係の控え")
+    note = page.locator(".stuck", has_text="うちの係の控え")
     expect(note).to_be_visible()
 
     context = browser.new_context()

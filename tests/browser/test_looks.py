@@ -114,7 +114,7 @@ def test_books_that_differ_and_notes_are_easy_to_read(page: Page, tmp_path: Path
             product.ledger.add_note(passage_id, "係の取扱い", folder="出生")
             product.ledger.add_note(passage_id, "控え", "佐藤")
             page.goto(f"{address}/notes?folder=出生")
-            expect(page.locator(".note")).to_have_count(1)
+            expect(page.locator(".stuck")).to_have_count(1)
             assert faults(page) == []
 
 

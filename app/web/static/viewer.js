@@ -102,7 +102,9 @@ export function startViewer() {
       event.preventDefault();
       open(link.href, { from: link });
     } else if (panel && WIDE.matches && link.matches("[data-page]")) {
-      open(link.dataset.page, { focus: false, from: link });
+      // The answer stays where it is; its proof comes beside it.
+      event.preventDefault();
+      open(link.dataset.page, { from: link });
     }
   });
   if (panel) {
