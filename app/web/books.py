@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
@@ -127,6 +128,7 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
             zoom=min(ZOOMS, key=lambda step: abs(step - zoom)),
             zooms=ZOOMS,
             last=found.pages - 1,
+            came_from=came_from(request),
         )
 
     @routes.get("/books/{book_id}/pages/{index}/image")
@@ -141,6 +143,14 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
         return FileResponse(file, media_type="image/png", headers=headers)
 
     return routes
+
+
+def came_from(request: Request) -> str:
+    """The list of results or notes that led to a page; empty where another page or nothing did."""
+    before = urlsplit(request.headers.get("referer", ""))
+    if before.netloc != request.headers.get("host") or before.path not in ("/", "/notes"):
+        return ""
+    return f"{before.path}?{before.query}" if before.query else before.path
 
 
 def has_picture(source_file: str, page: Page) -> bool:

@@ -162,3 +162,17 @@ def test_what_is_copied_from_a_book_without_pages_names_its_heading(
     headings = [line.text for line in product.ledger.lines(book.id, 5) if line.level]
     assert headings
     assert [each.partition("年12月 ")[2] for each in cited] == headings
+
+
+def test_a_page_leads_back_to_the_results_it_was_opened_from(
+    client: TestClient, printed: Passage
+) -> None:
+    address = f"/books/{printed.book_id}/pages/{printed.page_index}"
+
+    def back(referer: str) -> list[str]:
+        page = client.get(address, headers={"referer": referer})
+        return html.fromstring(page.text).xpath("//p[@class='back']/a/@href")
+
+    assert back("http://127.0.0.1:8000/?q=a&act=b") == ["/?q=a&act=b"]
+    assert back("http://elsewhere.example/?q=a") == []
+    assert back("http://127.0.0.1:8000/library") == []
