@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import logging
 import os
@@ -648,7 +649,8 @@ def _warn(changes: LawChanges, book: Book, passage: Passage) -> tuple[str, ...]:
     references = (*passage.about, *passage.cites)
     since = changes.warnings_for(book.as_of or book.published, references, passage.text)
     what = "の内容です" if book.as_of else "に発行された本です"
+    days = [datetime.date.fromisoformat(change.effective) for change in since]
     return newer + tuple(
-        f"{change.effective}施行の改正 ({change.subject}) より前{what}。{change.summary}"
-        for change in since
+        f"{day.year}年{day.month}月{day.day}日施行の改正（{change.subject}）より前{what}。{change.summary}"
+        for day, change in zip(days, since, strict=True)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -20,7 +20,8 @@ from app.answer.differ import told
 from app.answer.followup import standalone
 from app.core import references
 from app.core.book import Book, Citation, Hit, Passage
-from app.core.errors import ShioriError
+from app.core.errors import NotFound, ShioriError
+from app.core.japanese import fold
 from app.core.ledger import Lookup
 from app.live import HEADERS, MEDIA_TYPE
 from app.search.acts import ACTS, acts_of
@@ -45,7 +46,8 @@ RECENT = 5
 class Ask:
     """A question and what it is limited to, as the page's address carries them.
 
-    `act` is a kind of notification; `without` are question words whose glossary terms are not
+    `book` is what the form's field held: ids of books, or parts of their titles; `book_ids` are
+    the books it means. `act` is a kind of notification; `without` are question words whose glossary terms are not
     searched; `shown` is how many passages are listed; `lookup` is the look-up the question
     goes on with. `said` is a follow-up as the user wrote it, where `q` is what it was read
     as; the same as `q` where it is not to be read as a follow-up. `wait` shows the answer of
@@ -64,12 +66,13 @@ class Ask:
     lookup: int | None = None
     said: str = ""
     wait: bool = False
+    book_ids: tuple[str, ...] = ()
 
     @property
     def filters(self) -> Filters:
         """The same for the search."""
         return Filters(
-            self.book,
+            self.book_ids,
             self.shelf,
             self.edition,
             self.as_of,
@@ -84,6 +87,11 @@ class Ask:
         return bool(
             self.book or self.shelf or self.edition or self.as_of or self.citing or self.act
         )
+
+    @property
+    def unlimited(self) -> Ask:
+        """The same question without any filter."""
+        return Ask(q=self.q, without=self.without, lookup=self.lookup, said=self.said)
 
     @property
     def url(self) -> str:
@@ -109,7 +117,12 @@ class Ask:
         return urlencode(pairs)
 
     def but(self, **changes: Any) -> Ask:
-        """The same question with something changed; the list starts from its top again."""
+        """The same question with something changed; the list starts from its top again.
+
+        A changed `book` is given as ids.
+        """
+        if "book" in changes:
+            changes["book_ids"] = changes["book"]
         return replace(self, **({"shown": SHOWN} | changes))
 
     def anew(self, q: str) -> Ask:
@@ -166,6 +179,16 @@ class Proof:
     link: str
 
 
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A choice to limit the answer by: `count` of the best passages fall under it, `url` makes it."""
+
+    name: str
+    count: int
+    url: str
+    is_chosen: bool
+
+
 class Listed:
     """The hits of a page, of which `shown` are in its list."""
 
@@ -208,19 +231,31 @@ def router(product: Product, view: View) -> APIRouter:
     kept = Kept()
     threading.Thread(target=hints.warm, args=(product.glossary,), daemon=True).start()
 
+    def limited(ask: Ask) -> Ask:
+        return in_books(ask, product.ledger.books())
+
     @routes.get("/")
     def search(
         request: Request, ask: Annotated[Ask, Depends(asked)], solved: int | None = None
     ) -> Response:
         ledger = product.ledger
+        books = ledger.books()
         page: dict[str, Any] = {
             "ask": ask,
             "choices": choices(product),
+            "book_written": "、".join(
+                name_of(books[each]) if each in books else each for each in ask.book
+            ),
             "found": None,
             "error": None,
             "solved": ledger.lookup(solved) if solved else None,
             "recent": [],
         }
+        try:
+            page["ask"] = ask = limited(ask)
+        except NotFound as error:
+            page["error"] = error
+            return view.page(request, "ask.html", error.status, **page)
         if "q" not in request.query_params:
             page["recent"] = recent(ledger.lookups(limit=RECENT))
             return view.page(request, "ask.html", **page)
@@ -250,6 +285,7 @@ def router(product: Product, view: View) -> APIRouter:
 
     @routes.get("/answer", dependencies=[Depends(check_same_site)])
     def answer(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
+        ask = limited(ask)
         cancelled = threading.Event()
         events = product.answerer.events(ask.q, COUNTED, ask.filters, cancelled)
         # The search is run at once, so that a question that cannot be used is an error status.
@@ -277,17 +313,19 @@ def router(product: Product, view: View) -> APIRouter:
 
     @routes.get("/slip")
     def slip(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
+        ask = limited(ask)
         return view.page(
             request,
             "slip.html",
             ask=ask,
             found=found(product, kept, ask),
-            titles=[product.ledger.book(book_id).title for book_id in ask.book],
+            titles=[product.ledger.book(book_id).title for book_id in ask.book_ids],
             printed_at=time.time(),
         )
 
     @routes.get("/inquiry")
     def inquiry(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:
+        ask = limited(ask)
         return view.page(
             request,
             "inquiry.html",
@@ -343,11 +381,43 @@ def asked(
     )
 
 
+def in_books(ask: Ask, books: Mapping[str, Book]) -> Ask:
+    """The same question with the books its `book` means; raises NotFound for one that means none."""
+    ids: dict[str, None] = {}
+    for written in ask.book:
+        parts = [written] if _meant(written, books) else written.split("、")
+        for part in parts:
+            meant = _meant(part, books)
+            if not meant:
+                raise NotFound(
+                    f"書名に「{part}」を含む本は、この書棚にありません。",
+                    hint="書名の一部を入れ直すか、「本」の欄を空にしてください。",
+                    field="book",
+                )
+            ids.update(dict.fromkeys(meant))
+    return replace(ask, book_ids=tuple(ids))
+
+
+def _meant(written: str, books: Mapping[str, Book]) -> list[str]:
+    """The books of an id, else of a whole name, else of a part of one."""
+    if written in books:
+        return [written]
+    wanted = fold(written)
+    named = {book_id: fold(name_of(book)) for book_id, book in books.items()}
+    whole = [book_id for book_id, name in named.items() if name == wanted]
+    return whole or [book_id for book_id, name in named.items() if wanted in name]
+
+
+def name_of(book: Book) -> str:
+    """A book as the form's field names it: title and edition."""
+    return f"{book.title} {book.edition}".strip()
+
+
 def choices(product: Product) -> dict[str, list[Any]]:
     """What the shelf offers to limit a search to."""
     books = list(product.ledger.books().values())
     return {
-        "books": books,
+        "books": sorted({name_of(book) for book in books}),
         "shelves": sorted({book.shelf for book in books if book.shelf}),
         "editions": sorted({book.edition for book in books if book.edition}),
         "acts": list(ACTS),
@@ -487,20 +557,35 @@ def cited_articles(passage: Passage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))[:_REFERENCES]
 
 
-def _facets(product: Product, ask: Ask, answered: Answered) -> list[tuple[Book, int]]:
+def _facets(product: Product, ask: Ask, answered: Answered) -> list[Facet]:
     """How many of the best passages stand in which book, as if no book had been chosen."""
-    hits = answered.result.hits
-    if ask.book:
-        hits = product.searcher.search(ask.q, COUNTED, ask.but(book=()).filters).hits
+    hits = list(answered.result.hits)
     counts = Counter(hit.book.id for hit in hits)
+    if ask.book:
+        others = product.searcher.search(ask.q, COUNTED, ask.but(book=()).filters).hits
+        # The chosen ones are listed though they may not be among the best of all.
+        counts |= Counter(hit.book.id for hit in others)
+        hits += others
     books = {hit.book.id: hit.book for hit in hits}
-    return [(books[book_id], count) for book_id, count in counts.most_common()]
+    return _chosen_first(
+        Facet(name_of(books[each]), count, ask.but(book=(each,)).url, each in ask.book_ids)
+        for each, count in counts.most_common()
+    )
 
 
-def _acts(product: Product, ask: Ask, answered: Answered) -> list[tuple[str, int]]:
+def _acts(product: Product, ask: Ask, answered: Answered) -> list[Facet]:
     """How many of the best passages are about which kind of notification, as if none had been chosen."""
     hits = answered.result.hits
     if ask.act:
         hits = product.searcher.search(ask.q, COUNTED, ask.but(act=()).filters).hits
     counts = Counter(act for hit in hits for act in acts_of(hit.passage))
-    return [(act, count) for act, count in counts.most_common() if count > 1 or act in ask.act]
+    return _chosen_first(
+        Facet(act, count, ask.but(act=(act,)).url, act in ask.act)
+        for act, count in counts.most_common()
+        if count > 1 or act in ask.act
+    )
+
+
+def _chosen_first(facets: Iterable[Facet]) -> list[Facet]:
+    """What is chosen stays in sight, however long the list."""
+    return sorted(facets, key=lambda facet: not facet.is_chosen)

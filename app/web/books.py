@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
-from markupsafe import Markup, escape
 
-from app.core.book import Box, Line, Page, Passage, joint
+from app.core.book import Box, Line, Page, Passage
 from app.core.errors import NotFound
 from app.core.ledger import Ledger
+from app.web.reading import leaf as leaf_of
+from app.web.reading import paragraphs
 from app.web.view import Product, View, page_name
 
 # Pixels. One size serves every zoom: 1400 is about 240 dpi on an A5 page.
@@ -93,6 +95,7 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
         passage: str = "",
         quote: Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")] = "",
         zoom: Annotated[int, Query(ge=25, le=400)] = 100,
+        leaf: Annotated[int | None, Query(ge=0)] = None,
         part: bool = False,
     ) -> Response:
         shown = ledger.page(book_id, index)
@@ -103,8 +106,10 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
                 f"パッセージ {passage} はこの本にありません。", hint="検索し直してください。"
             )
         lines = ledger.lines(book_id, index)
+        on_page = marked if marked and marked.page_index <= index <= marked.page_index_end else None
         is_picture = has_picture(found.source_file, shown)
         boxes = boxes_on(marked, index)
+        read = None if is_picture else leaf_of(paragraphs(lines, on_page, quote), leaf)
         return view.page(
             request,
             "_page.html" if part else "page.html",
@@ -117,11 +122,13 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
             quoted=quoted(marked, lines, boxes, quote),
             quote=quote,
             lines=[text_line(line, shown, boxes) for line in lines if line.box and line.text],
-            paragraphs=[] if is_picture else paragraphs(lines, marked),
+            leaf=read,
+            is_marked=bool(boxes) or bool(read and read.is_marked),
             picture=is_picture,
             zoom=min(ZOOMS, key=lambda step: abs(step - zoom)),
             zooms=ZOOMS,
             last=found.pages - 1,
+            came_from=came_from(request),
         )
 
     @routes.get("/books/{book_id}/pages/{index}/image")
@@ -136,6 +143,14 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
         return FileResponse(file, media_type="image/png", headers=headers)
 
     return routes
+
+
+def came_from(request: Request) -> str:
+    """The list of results or notes that led to a page; empty where another page or nothing did."""
+    before = urlsplit(request.headers.get("referer", ""))
+    if before.netloc != request.headers.get("host") or before.path not in ("/", "/notes"):
+        return ""
+    return f"{before.path}?{before.query}" if before.query else before.path
 
 
 def has_picture(source_file: str, page: Page) -> bool:
@@ -213,46 +228,3 @@ def _same(one: Box, other: Box) -> bool:
     """Whether two boxes are one line, their corners rounded differently."""
     sides = ((one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1))
     return all(abs(a - b) < 0.0005 for a, b in sides)
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A paragraph of a page without a picture. `level` is a heading's level (0 none)."""
-
-    html: Markup
-    kind: str
-    level: int
-    marked: bool
-
-
-def paragraphs(lines: Sequence[Line], marked: Passage | None) -> list[Paragraph]:
-    """The page to read, its readings (ruby) above the words, the passage's paragraphs marked."""
-    wanted = {part.strip() for part in marked.text.splitlines()} if marked else set()
-    joined: list[tuple[Line, str, Markup]] = []
-    for line in lines:
-        html = with_ruby(line)
-        if line.starts_paragraph or not joined:
-            joined.append((line, line.text, html))
-        else:
-            first, text, before = joined[-1]
-            between = joint(text, line.text)
-            joined[-1] = (first, text + between + line.text, before + between + html)
-    return [
-        Paragraph(html, line.kind, line.level, text.strip() in wanted and bool(text.strip()))
-        for line, text, html in joined
-    ]
-
-
-def with_ruby(line: Line) -> Markup:
-    """A line as HTML, its readings as `<ruby>`."""
-    parts: list[Markup] = []
-    at = 0
-    for ruby in sorted(line.ruby, key=lambda item: item.start):
-        if ruby.start < at:
-            continue
-        parts.append(escape(line.text[at : ruby.start]))
-        base = line.text[ruby.start : ruby.end]
-        parts.append(Markup("<ruby>{}<rt>{}</rt></ruby>").format(base, ruby.text))
-        at = ruby.end
-    parts.append(escape(line.text[at:]))
-    return Markup("").join(parts)

@@ -34,7 +34,12 @@ def router(product: Product, view: View) -> APIRouter:
     def history(request: Request, containing: str = "") -> Response:
         lookups = ledger.lookups(containing=containing.strip(), limit=LISTED)
         return view.page(
-            request, "history.html", containing=containing.strip(), days=by_day(lookups)
+            request,
+            "history.html",
+            containing=containing.strip(),
+            days=by_day(lookups),
+            listed=LISTED,
+            is_cut=len(lookups) == LISTED,
         )
 
     @routes.get("/notes")

@@ -46,8 +46,7 @@ MENU = (
     ("/history", "履歴"),
     ("/notes", "付箋"),
     ("/library", "書棚"),
-    ("/numbers", "数字"),
-    ("/docs", "API"),
+    ("/numbers", "利用状況"),
 )
 
 
@@ -123,9 +122,11 @@ class View:
         )
 
     def place(self, passage: Passage) -> str:
-        """Where a passage stands, in the words of a citation: 36〜37頁; its article where nothing is printed."""
-        if passage.article and not passage.page_label and not passage.boxes:
-            return passage.article
+        """Where a passage stands, in the words of a citation: 36〜37頁; its article or heading where nothing is printed."""
+        if not passage.page_label and not passage.boxes:
+            heading = passage.article or (passage.section_path or ("",))[-1]
+            if heading:
+                return heading
         last = passage.page_label
         if passage.page_index_end != passage.page_index:
             last = self._product.ledger.page(passage.book_id, passage.page_index_end).label

@@ -90,6 +90,10 @@ def test_the_evidence_stands_beside_the_answer_from_the_start(page: Page, site: 
     expect(page.locator(f"#p{number}")).to_have_class(re.compile("pointed"))
     page.mouse.move(0, 0)
     expect(page.locator(f"#p{number}")).not_to_have_class(re.compile("pointed"))
+    # A number opens its page and leaves the answer where it is.
+    page.locator(".number").last.click()
+    expect(page.locator("#viewer .sheet-title")).to_be_focused()
+    assert page.evaluate("scrollY") == 0
 
 
 def test_pages_turn_and_zoom_in_place(page: Page, site: str) -> None:
@@ -105,6 +109,8 @@ def test_pages_turn_and_zoom_in_place(page: Page, site: str) -> None:
     assert page.url.startswith(f"{site}/?q=")
     viewer.get_by_role("button", name="閉じる").click()
     expect(viewer).to_be_hidden()
+    page.locator(".blocks .source a[data-open]").first.click()
+    expect(viewer.locator(".paper")).to_have_class(re.compile("zoom-125"))
 
 
 def test_a_page_that_cannot_be_drawn_is_read_as_text(page: Page, site: str) -> None:
@@ -226,7 +232,8 @@ def test_a_like_and_a_note_leave_the_page_where_it_is(page: Page, site: str) -> 
     expect(page.locator("[data-said]")).to_have_text("記録しました。")
     second.get_by_text("付箋を貼る").click()
     second.locator("textarea").fill("胎児認知は別の頁")
-    second.get_by_role("button", name="貼る", exact=True).click()
+    second.get_by_role("button", name="貼る", exact=True).dblclick()
+    expect(second.locator(".note")).to_have_count(1)
     expect(second.locator(".note")).to_contain_text("胎児認知は別の頁")
     page.get_by_role("button", name="解決した").click()
     expect(page.locator(".done")).to_contain_text("調べものを終えました")
@@ -245,7 +252,7 @@ def test_a_note_lies_in_its_folder_and_one_of_ones_own_is_seen_by_nobody_else(
     expect(first.locator(".note")).to_contain_text("〔国籍の係〕・自分だけ")
     page.goto(f"{site}/notes")
     page.get_by_role("link", name=re.compile("国籍の係")).click()
-    note = page.locator(".passage", has_text="うちの係の控え")
+    note = page.locator(".stuck", has_text="うちの係の控え")
     expect(note).to_be_visible()
 
     context = browser.new_context()

@@ -326,7 +326,7 @@ def test_typical_questions_are_no_phrases_to_be_found_in_others(tmp_path: Path) 
 
 
 def test_what_is_said_about_an_article_is_told_in_the_users_words(shipped: Glossary) -> None:
-    assert {"苗字", "離婚"} <= shipped.liken("離婚しても苗字はそのまま").said["戸籍法:77_2"]
+    assert {"名字", "離婚"} <= shipped.liken("離婚しても苗字はそのまま").said["戸籍法:77_2"]
 
 
 def test_a_site_extends_the_typical_questions(shipped: Glossary, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from lxml import html
 
-from app.core.book import Book, Line, Passage, Ruby
+from app.core.book import Book, Passage
 from app.core.errors import UnreadableFile
 from app.main import Shiori
-from app.web.books import Pictures, paragraphs, with_ruby
+from app.web.books import Pictures
 from app.web.view import page_name
 from ingest.render import draw_page
 
@@ -138,20 +138,6 @@ def test_the_service_never_loads_pdfium() -> None:
     assert done.stdout.split() == ["False"]
 
 
-def test_ruby_stands_over_its_words() -> None:
-    line = Line("権利を得る。", ruby=(Ruby(0, 2, "けんり"),))
-    assert str(with_ruby(line)) == "<ruby>権利<rt>けんり</rt></ruby>を得る。"
-
-
-def test_broken_lines_are_one_paragraph() -> None:
-    lines = [Line("届出は"), Line("要らない。", starts_paragraph=False), Line("次の段落")]
-    passage = Passage("b-1", "b", 0, "届出は要らない。")
-    assert [(str(item.html), item.marked) for item in paragraphs(lines, passage)] == [
-        ("届出は要らない。", True),
-        ("次の段落", False),
-    ]
-
-
 @pytest.mark.parametrize(
     ("label", "last", "first_index", "last_index", "printed", "name"),
     [
@@ -165,3 +151,28 @@ def test_pages_are_named_as_readers_name_them(
     label: str, last: str, first_index: int, last_index: int, printed: bool, name: str
 ) -> None:
     assert page_name(label, last, first_index, last_index, printed=printed) == name
+
+
+def test_what_is_copied_from_a_book_without_pages_names_its_heading(
+    client: TestClient, product: Shiori
+) -> None:
+    book = book_named(product, "渉外")
+    found = html.fromstring(client.get(f"/books/{book.id}/pages/5").text)
+    cited = found.xpath("//*[@class='reading-text']//@data-cite")
+    headings = [line.text for line in product.ledger.lines(book.id, 5) if line.level]
+    assert headings
+    assert [each.partition("年12月 ")[2] for each in cited] == headings
+
+
+def test_a_page_leads_back_to_the_results_it_was_opened_from(
+    client: TestClient, printed: Passage
+) -> None:
+    address = f"/books/{printed.book_id}/pages/{printed.page_index}"
+
+    def back(referer: str) -> list[str]:
+        page = client.get(address, headers={"referer": referer})
+        return html.fromstring(page.text).xpath("//p[@class='back']/a/@href")
+
+    assert back("http://127.0.0.1:8000/?q=a&act=b") == ["/?q=a&act=b"]
+    assert back("http://elsewhere.example/?q=a") == []
+    assert back("http://127.0.0.1:8000/library") == []

@@ -91,7 +91,7 @@ def test_a_note_of_ones_own_is_seen_in_this_browser_only(
     assert "確かめる" not in stranger.get("/notes").text
 
     listed = html.fromstring(client.get("/notes", params={"folder": "確かめる"}).text)
-    assert [p.text for p in listed.xpath("//div[@class='note']/p[1]")] == ["要確認の控え"]
+    assert listed.xpath("//p[@class='written-note']/text()") == ["要確認の控え"]
     change = listed.xpath("//form[contains(@action, '/change')]/@action")[0]
     same_site = {"sec-fetch-site": "same-origin"}
     other = {"back": "/notes", "folder": "盗む"}

@@ -3,6 +3,7 @@ import { showButtons } from "./copying.js";
 import { say } from "./saying.js";
 
 const NAME = "shiori-name";
+const sending = new WeakSet();
 
 export function startStaying() {
   fillNames(document);
@@ -14,15 +15,20 @@ export function startStaying() {
     const part = form.dataset.stay;
     if (!part) return;
     event.preventDefault();
+    // Pressed twice in haste, it is sent once.
+    if (sending.has(form)) return;
+    sending.add(form);
     const body = new URLSearchParams(new FormData(form));
     if (body.has("name")) localStorage.setItem(NAME, body.get("name"));
-    let response;
+    let response, page;
     try {
       response = await fetch(form.action, { method: "POST", body });
+      page = new DOMParser().parseFromString(await response.text(), "text/html");
     } catch {
       return say("栞につながりません。少し待って、もう一度押してください。");
+    } finally {
+      sending.delete(form);
     }
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const next = page.getElementById(part);
     if (!response.ok || !next) {
       return say(page.querySelector("[role=alert]")?.textContent.trim() ?? "送れませんでした。");

@@ -1,6 +1,7 @@
 // Opens the page of a book beside the answer, and turns and zooms it in place.
 import { showButtons } from "./copying.js";
 
+const ZOOM = "shiori-zoom";
 const WIDE = matchMedia("(min-width: 68rem)");
 
 export function startViewer() {
@@ -26,7 +27,11 @@ export function startViewer() {
   async function open(url, { focus = true, from = document.activeElement } = {}) {
     const turn = ++wanted;
     panel.setAttribute("aria-busy", "true");
-    const html = await fetchSheet(url);
+    const address = new URL(url, location.href);
+    // The next book is opened as large as the last was read.
+    const zoom = sessionStorage.getItem(ZOOM);
+    if (zoom) address.searchParams.set("zoom", zoom);
+    const html = await fetchSheet(address);
     if (turn !== wanted) return;
     panel.innerHTML = html;
     panel.hidden = false;
@@ -63,6 +68,7 @@ export function startViewer() {
 
   async function turn(link) {
     const sheet = link.closest("[data-sheet]");
+    if (link.dataset.zoom) sessionStorage.setItem(ZOOM, link.dataset.zoom);
     const focusAgain = link.dataset.zoom ? "[data-zoom]" : `[rel="${link.rel}"]`;
     const inPanel = panel?.contains(sheet);
     const html = await fetchSheet(link.href);
@@ -102,7 +108,9 @@ export function startViewer() {
       event.preventDefault();
       open(link.href, { from: link });
     } else if (panel && WIDE.matches && link.matches("[data-page]")) {
-      open(link.dataset.page, { focus: false, from: link });
+      // The answer stays where it is; its proof comes beside it.
+      event.preventDefault();
+      open(link.dataset.page, { from: link });
     }
   });
   if (panel) {
