@@ -33,6 +33,9 @@ SHARED_DATA = Path("../shared/data/eval")
 DatasetArgument = Annotated[
     Path, typer.Argument(help="corpus.jsonl・queries.jsonl・qrels/test.tsv のあるフォルダー")
 ]
+CorpusOption = Annotated[
+    Path | None, typer.Option(help="フォルダーのcorpus.jsonlの代わりに使う文書のファイル")
+]
 ConfigOption = Annotated[
     str, typer.Option(help="default、lexical (モデルなし)、words (語だけ)、または bm25-…")
 ]
@@ -45,6 +48,7 @@ def run(
     run_file: Annotated[Path | None, typer.Option(help="順位を書くTRECファイル")] = None,
     qrels_file: Annotated[Path | None, typer.Option(help="正解を書くTREC qrelsファイル")] = None,
     config: ConfigOption = "default",
+    corpus: CorpusOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """評価付きの質問で検索の質と速さを測ります。"""
@@ -52,7 +56,7 @@ def run(
     from eval.runs import write_run
 
     settings = load_settings(data_dir)
-    dataset = load_dataset(folder)
+    dataset = load_dataset(folder, corpus=corpus)
     result = _measured(dataset, config, settings)
     if run_file is not None:
         write_run(run_file, result.run, tag=result.config)
@@ -176,13 +180,14 @@ def abstain(
     folder: DatasetArgument,
     json_file: JsonFile = None,
     config: ConfigOption = "default",
+    corpus: CorpusOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """答えのない質問に答えずにいられるかを測ります (unanswerable.jsonl が必要)。"""
     from app.evaluation import PRODUCT_CONFIGS, indexed, withholding
     from eval.datasets import load_dataset
 
-    dataset = load_dataset(folder)
+    dataset = load_dataset(folder, corpus=corpus)
     if not dataset.unanswerable:
         raise BadRequest(
             f"{folder} に unanswerable.jsonl がありません。",

@@ -72,26 +72,27 @@ class Dataset:
         return [query for query in self.queries.values() if self.qrels.get(query.id)]
 
 
-def load_dataset(folder: Path, *, split: str = "test") -> Dataset:
+def load_dataset(folder: Path, *, split: str = "test", corpus: Path | None = None) -> Dataset:
     """Read a BEIR folder; its name becomes the dataset's name.
 
-    Every qrel must name a query and a document of the folder. Raises `UnreadableFile`
+    `corpus` is the file to read instead of the folder's own corpus.jsonl: several sets of
+    questions may be asked of one corpus. Every qrel must name a query and a document of the folder. Raises `UnreadableFile`
     naming file and line.
     """
-    corpus = {
+    documents = {
         key: CorpusDocument(
             key, _text(path, line, row), _optional_text(row, "title"), _metadata(path, line, row)
         )
-        for path, line, key, row in _records(folder / "corpus.jsonl")
+        for path, line, key, row in _records(corpus or folder / "corpus.jsonl")
     }
     queries = _read_queries(folder / "queries.jsonl")
     qrels_path = folder / "qrels" / f"{split}.tsv"
     qrels = read_qrels(qrels_path)
-    _check_ids(qrels_path, qrels, queries, corpus)
+    _check_ids(qrels_path, qrels, queries, documents)
     answers_path, unanswerable_path = folder / "answers.jsonl", folder / "unanswerable.jsonl"
     return Dataset(
         name=folder.resolve().name,
-        corpus=corpus,
+        corpus=documents,
         queries=queries,
         qrels=qrels,
         answers=_read_answers(answers_path) if answers_path.exists() else {},

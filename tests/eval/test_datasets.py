@@ -62,6 +62,14 @@ def test_reads_answers_and_unanswerable_where_they_exist(
     assert dataset.unanswerable["u1"].text == "天気は"
 
 
+def test_several_sets_of_questions_share_a_corpus(folder: Path, tiny: Dataset) -> None:
+    shared = folder.parent / "shared.jsonl"
+    (folder / "corpus.jsonl").rename(shared)
+    assert load_dataset(folder, corpus=shared) == tiny
+    with pytest.raises(UnreadableFile, match="corpus"):
+        load_dataset(folder)
+
+
 def test_a_written_dataset_reads_back(tiny: Dataset, tmp_path: Path) -> None:
     copy = tmp_path / "copy" / "tiny"
     write_dataset(copy, tiny.corpus.values(), tiny.queries.values(), tiny.qrels)
