@@ -15,18 +15,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from app.core import asked, japanese, references
+from app.core import references
 from app.core.asked import Likeness, TypicalQuestion, TypicalQuestions
 from app.core.errors import SettingsError
 from app.core.japanese import Token, fold, fold_with_offsets, original_span, tokens
 
-_DATA = Path(__file__).parent / "data"
+_CORE = Path(__file__).parent
+_DATA = _CORE / "data"
 SHIPPED = (_DATA / "glossary.tsv", _DATA / "questions.tsv")
 LABELS = {
     "topic": "分類",
@@ -50,6 +51,9 @@ SAME = "言い換え"
 ASKED = "よくある質問"
 
 _T = TypeVar("_T")
+
+# The glossary this process loaded last, by what it is made of.
+_in_memory: dict[str, Glossary] = {}
 
 _SEPARATOR = "｜"
 _TOGETHER = "＋"
@@ -193,7 +197,7 @@ class Glossary:
                 yield TypicalQuestion(text, self._content(text), tuple(ids))
 
     def _content(self, text: str) -> frozenset[str]:
-        return frozenset(word.norm for word in self._levelled(tokens(fold(text))))
+        return frozenset(word.norm for word in self._levelled(_read(text)))
 
     def _read_rules(self) -> Iterator[_Rule]:
         rows = Counter(_normal(term) for entry in self.entries for term in entry.professional)
@@ -367,18 +371,25 @@ class Glossary:
 def load_cached(paths: Sequence[Path], cache: Path) -> Glossary:
     """`load`, with the analysed glossary kept in the folder `cache` until anything it is made of changes.
 
-    Analysing thousands of phrases takes about a second, which no start should wait for twice.
-    The folder must be the service's own: what lies there is trusted.
+    Analysing thousands of phrases and questions takes seconds, which no start should wait for
+    twice, and no process either. The folder must be the service's own: what lies there is trusted.
     """
-    code = (Path(module.__file__) for module in (asked, japanese, references) if module.__file__)
-    made_of = (*paths, Path(__file__), *code, japanese.VARIANTS)
+    made_of = (*paths, *sorted(_CORE.rglob("*.py")), *sorted(_DATA.glob("*.tsv")))
     digest = hashlib.sha256(version("sudachidict-core").encode())
     try:
         for path in made_of:
             digest.update(path.read_bytes())
     except OSError:
         return load(paths)  # which says what is wrong with which file
-    kept = cache / f"glossary-{digest.hexdigest()[:16]}.pickle"
+    name = digest.hexdigest()[:16]
+    if name not in _in_memory:
+        glossary = _load_kept(paths, cache / f"glossary-{name}.pickle")
+        _in_memory.clear()
+        _in_memory[name] = glossary
+    return _in_memory[name]
+
+
+def _load_kept(paths: Sequence[Path], kept: Path) -> Glossary:
     try:
         found = pickle.loads(kept.read_bytes())
         if isinstance(found, Glossary):
@@ -517,6 +528,12 @@ def bad_row(path: Path, number: int, cause: str) -> BadRow:
     )
     error.line, error.cause = number, cause
     return error
+
+
+@lru_cache(maxsize=20_000)
+def _read(text: str) -> tuple[Token, ...]:
+    """The words of a typical question; remembered, as tables are loaded anew whenever a row is tried."""
+    return tuple(tokens(fold(text)))
 
 
 @cache

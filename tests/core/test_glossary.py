@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import SettingsError
-from app.core.glossary import ASKED, REVERSE, SHIPPED, Entry, Glossary, load
+from app.core.glossary import ASKED, REVERSE, SHIPPED, Entry, Glossary, load, load_cached
 from app.core.japanese import parse_number
 from app.core.references import Reference, find, law_name
 
@@ -364,3 +364,24 @@ def test_a_phrase_without_words_keeps_its_ending(
 def test_amounts_and_terms_of_several_rows_lead_to_no_row(shipped: Glossary) -> None:
     found = shipped.expand("七年前の届け出と届出")
     assert [e for e in found if e.weight == REVERSE] == []
+
+
+def test_an_analysed_glossary_is_kept_until_a_table_changes(tmp_path: Path) -> None:
+    site = table(tmp_path, "氏\t名字\t氏\t民法767条")
+    cache = tmp_path / "cache"
+    first = load_cached((site,), cache)
+    (kept,) = cache.iterdir()
+    assert load_cached((site,), cache) is first
+    table(tmp_path, "氏\t名字｜苗字\t氏\t民法767条")
+    assert load_cached((site,), cache).entries[0].everyday == (("名字",), ("苗字",))
+    assert [path != kept for path in cache.iterdir()] == [True]
+
+
+def test_a_kept_glossary_that_was_cut_short_is_made_anew(tmp_path: Path) -> None:
+    site = table(tmp_path, "氏\t名字\t氏\t民法751条")
+    cache = tmp_path / "cache"
+    load_cached((site,), cache)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    load_cached((table(tmp_path, "氏\t苗字\t氏", name="other.tsv"),), tmp_path / "elsewhere")
+    assert load_cached((site,), cache).entries[0].articles == ("民法751条",)
