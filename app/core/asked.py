@@ -27,7 +27,10 @@ _SHARPNESS = 2
 
 @dataclass(frozen=True, slots=True)
 class TypicalQuestion:
-    """A question as people put it, its words, and the ids of the articles that answer it (民法:767)."""
+    """A question as people put it, its words, and the ids of the articles that answer it (民法:767).
+
+    `text` is empty where there are words only, which nobody would say like that.
+    """
 
     text: str
     words: frozenset[str]
@@ -40,7 +43,7 @@ class Likeness:
 
     `votes` are article ids with 0 to 1, the best with 1. `coverage` is the share of the question's
     words, weighed by their rarity, that is asked about the best article, 0 to 1. `nearest` is the
-    question about it that shares most, None where there are no votes. `said` are, by article,
+    question about it that shares most, None where there is none. `said` are, by article,
     those of the words that are often asked about it.
     """
 
@@ -106,9 +109,11 @@ class TypicalQuestions:
             said={article: self._often[article] & wanted for article, _ in ranked},
         )
 
-    def _nearest(self, asked: Sequence[TypicalQuestion], wanted: set[str]) -> TypicalQuestion:
+    def _nearest(
+        self, asked: Sequence[TypicalQuestion], wanted: set[str]
+    ) -> TypicalQuestion | None:
         def overlap(question: TypicalQuestion) -> float:
             shared = sum(self.rarity(word) for word in question.words & wanted)
             return shared / sum(self.rarity(word) for word in question.words | wanted)
 
-        return max(asked, key=overlap)
+        return max((question for question in asked if question.text), key=overlap, default=None)

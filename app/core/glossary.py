@@ -193,8 +193,8 @@ class Glossary:
                 for mention in references.find(article)
             )
             for way in row.everyday if ids else ():
-                text = " ".join(way)
-                yield TypicalQuestion(text, self._content(text), tuple(ids))
+                text = way[0] if row.topic == ASKED else ""
+                yield TypicalQuestion(text, self._content(" ".join(way)), tuple(ids))
 
     def _content(self, text: str) -> frozenset[str]:
         return frozenset(word.norm for word in self._levelled(_read(text)))

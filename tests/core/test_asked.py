@@ -34,6 +34,12 @@ def test_the_nearest_question_is_about_the_best_article() -> None:
     assert found.nearest.text == "子 名 使う 字"
 
 
+def test_words_that_are_no_question_vote_but_are_not_nearest() -> None:
+    bare = TypicalQuestion("", frozenset({"離婚", "氏"}), ("民法:767",))
+    found = TypicalQuestions([bare]).like({"離婚", "氏"})
+    assert (found.votes, found.nearest) == ({"民法:767": 1.0}, None)
+
+
 def test_words_nobody_asked_with_say_nothing() -> None:
     found = ASKED.like({"天気"})
     assert (found.votes, found.coverage, found.nearest) == ({}, 0.0, None)
