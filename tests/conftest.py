@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from app.core.settings import PREFIX, Settings
 from app.main import Shiori
 
 _KEPT = {"SHIORI_TEST_QDRANT_URL"}
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("shiori", deadline=None)
+settings.load_profile("shiori")
 
 
 def pytest_configure() -> None:
