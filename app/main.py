@@ -24,13 +24,9 @@ from numpy.typing import NDArray
 from app.answer.compose import Answerer, Writer
 from app.answer.entail import Judge
 from app.answer.gate import Gate
-from app.answer.llm import (
-    LanguageModel,
-    LlamaIndexModel,
-    ModelFailed,
-    OpenAIServer,
-    from_factory,
-)
+from app.answer.llm import LanguageModel, ModelFailed
+from app.answer.llm.llamaindex import LlamaIndexModel, from_factory
+from app.answer.llm.server import OpenAIServer
 from app.answer.verify import Verifier
 from app.core import embed, glossary, japanese, lawchanges, lexical
 from app.core.book import Book, Passage

@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from app.core import asked, japanese, references
+from app.core import japanese, references
 from app.core.asked import Likeness, TypicalQuestion, TypicalQuestions
 from app.core.errors import SettingsError
 from app.core.japanese import Token, fold, fold_with_offsets, original_span, tokens
@@ -370,8 +370,9 @@ def load_cached(paths: Sequence[Path], cache: Path) -> Glossary:
     Analysing thousands of phrases takes about a second, which no start should wait for twice.
     The folder must be the service's own: what lies there is trusted.
     """
-    code = (Path(module.__file__) for module in (asked, japanese, references) if module.__file__)
-    made_of = (*paths, Path(__file__), *code, japanese.VARIANTS)
+    core = Path(__file__).parent
+    code = (*sorted(core.glob("*.py")), *sorted((core / "references").glob("*.py")))
+    made_of = (*paths, *code, japanese.VARIANTS, _DATA / "laws.tsv")
     digest = hashlib.sha256(version("sudachidict-core").encode())
     try:
         for path in made_of:
