@@ -190,10 +190,10 @@ class Glossary:
             )
             for way in row.everyday if ids else ():
                 text = " ".join(way)
-                yield TypicalQuestion(text, self._content(text), tuple(ids))
+                yield TypicalQuestion(text, self._content(tokens(fold(text))), tuple(ids))
 
-    def _content(self, text: str) -> frozenset[str]:
-        return frozenset(word.norm for word in self._levelled(tokens(fold(text))))
+    def _content(self, words: Sequence[Token]) -> frozenset[str]:
+        return frozenset(word.norm for word in self._levelled(words))
 
     def _read_rules(self) -> Iterator[_Rule]:
         rows = Counter(_normal(term) for entry in self.entries for term in entry.professional)
@@ -252,7 +252,7 @@ class Glossary:
     def liken(self, question: str) -> Likeness:
         """The articles that questions with these words are about; `said` are words as the user wrote them."""
         words = tokens(fold(question))
-        likeness = self._asked.like(self._content(question))
+        likeness = self._asked.like(self._content(words))
         equals = {word.norm: {equal.norm for equal in self._levelled([word])} for word in words}
         said = {
             article: frozenset(norm for norm, equal in equals.items() if equal <= asked)

@@ -64,7 +64,7 @@ def understand(
     for token in tokens(asked):
         own[token.norm] = _FIELD_WEIGHT if token.norm in glossary.vocabulary else 1.0
         rarities[fold(token.surface)] = glossary.rarity(token.norm)
-    for token in tokens(text):
+    for token in tokens(text) if mentions else ():
         own.setdefault(token.norm, _REFERENCE_WEIGHT)
     terms = dict(own)
     expansions = tuple(item for item in glossary.expand(asked) if item.term not in ignore)
