@@ -54,7 +54,6 @@ _T = TypeVar("_T")
 _SEPARATOR = "｜"
 _TOGETHER = "＋"
 _OFF = "!"
-_ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
 _KANJI = re.compile(r"[一-鿿々]")
 # A dependent verb has no form of its own: 直す, 直した and 直せる share the kanji.
 _KANJI_STEM = re.compile(r"^(.*[一-鿿々])[ぁ-ゖ]+$", re.DOTALL)
@@ -184,9 +183,7 @@ class Glossary:
         # What a row of words says of an article is a way of asking about it as well.
         for row in rows:
             ids = dict.fromkeys(
-                mention.reference.article_id
-                for article in row.articles
-                for mention in references.find(article)
+                id_ for article in row.articles for id_ in references.article_ids(article)
             )
             for way in row.everyday if ids else ():
                 text = " ".join(way)
@@ -367,7 +364,7 @@ class Glossary:
 def load_cached(paths: Sequence[Path], cache: Path) -> Glossary:
     """`load`, with the analysed glossary kept in the folder `cache` until anything it is made of changes.
 
-    Analysing thousands of phrases takes about a second, which no start should wait for twice.
+    Analysing some twenty thousand phrases takes seconds, which no start should wait for twice.
     The folder must be the service's own: what lies there is trusted.
     """
     core = Path(__file__).parent
@@ -482,10 +479,14 @@ def _entry(row: Sequence[str], path: Path, number: int) -> tuple[bool, Entry]:
         raise bad_row(path, number, f"{SAME}の行には professional が要り、＋は使えません")
     if not off and not entry.professional and not entry.articles:
         raise bad_row(path, number, "professional か articles のどちらかが要ります")
+    if topic == ASKED and not off and not entry.articles:
+        raise bad_row(path, number, f"{ASKED}の行には articles が要ります")
     for article in entry.articles:
-        if not _ARTICLE.search(article):
+        if not references.article_ids(article):
             raise bad_row(
-                path, number, f"「{article}」は条文の表記ではありません（例: 民法767条2項）"
+                path,
+                number,
+                f"「{article}」は法令名のある条文の表記ではありません（例: 民法767条2項）",
             )
     return off, entry
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from app.core.japanese import fold
 from app.core.references.laws import HOME_LAW, Law, law_name, laws
@@ -21,6 +22,7 @@ __all__ = [
     "Law",
     "Mention",
     "Reference",
+    "article_ids",
     "find",
     "kept_ids",
     "law_name",
@@ -49,6 +51,13 @@ def find(text: str, *, law: str = "", asked: bool = False) -> list[Mention]:
     family register's (of 民法 beyond its end), and 戸籍77条, 戸籍法の第77条 and 第77条2 are read too.
     """
     return [m for m, relative in Scan(text, law, asked=asked).run() if not relative]
+
+
+@lru_cache(maxsize=20_000)
+def article_ids(text: str) -> tuple[str, ...]:
+    """The ids of the articles that a text names (戸籍法:77_2), as tables write them: 戸籍法77条の2."""
+    ids = (mention.reference.article_id for mention in find(text) if mention.reference.article)
+    return tuple(dict.fromkeys(ids))
 
 
 def resolve_relative(
