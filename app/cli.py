@@ -144,7 +144,8 @@ def serve(
     """検索サービスを起動します。"""
     from app.core import settings as settings_module
     from app.core import telemetry
-    from app.main import Shiori, run
+    from app.main import Shiori
+    from app.serving import run
 
     # Being stopped by a service manager ends it as Ctrl-C does: cleanly.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import logging
-import os
-import secrets
-import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,32 +19,26 @@ from numpy.typing import NDArray
 from app.answer.compose import Answerer, Writer
 from app.answer.entail import Judge
 from app.answer.gate import Gate
-from app.answer.llm import (
-    LanguageModel,
-    LlamaIndexModel,
-    ModelFailed,
-    OpenAIServer,
-    from_factory,
-)
+from app.answer.llm import LanguageModel, ModelFailed
+from app.answer.llm.llamaindex import LlamaIndexModel, from_factory
+from app.answer.llm.server import OpenAIServer
 from app.answer.verify import Verifier
-from app.core import embed, glossary, japanese, lawchanges, lexical
+from app.core import embed, glossary, japanese, lawchanges
 from app.core.book import Book, Passage
-from app.core.datadir import DataDir, Service
+from app.core.datadir import DataDir
 from app.core.embed import DenseModel
 from app.core.errors import (
     ModelUnavailable,
     NotReady,
-    PortInUse,
     ShioriError,
     StoreUnavailable,
-    why,
 )
 from app.core.glossary import Glossary
 from app.core.lawchanges import LawChanges
 from app.core.ledger import Ledger
 from app.core.settings import Settings
-from app.core.store import LAYOUT, Schema, Store
 from app.core.tables import SiteTable
+from app.indexes import Indexes, IndexSpec
 from app.search import rerank, weights
 from app.search.current import Current, Index
 from app.search.pipeline import Searcher
@@ -68,26 +57,7 @@ log = logging.getLogger(__name__)
 SAMPLES = Path(__file__).parent.parent / "ingest" / "samples"
 SAMPLE_SHELF = "見本"
 
-_INDEX = "index"
-_DOOMED = "index_doomed"
 _SAMPLES_ADDED = "samples"
-_SHUTDOWN_SECONDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class IndexSpec:
-    """Which index is in use and what made its vectors; another maker means a rebuild."""
-
-    name: str
-    encoding: int
-    model: str
-    dense_size: int
-    layout: int = LAYOUT
-
-    @property
-    def schema(self) -> Schema:
-        """The vectors the store must hold."""
-        return Schema(sparse=lexical.VECTORS, dense_size=self.dense_size)
 
 
 class Shiori:
@@ -128,18 +98,9 @@ class Shiori:
             self.changes = lawchanges.load(
                 (lawchanges.SHIPPED, *_with(settings.law_changes, self.site_changes.path))
             )
-            known = self._known_spec()
-            # Whatever model there is takes its place once it is loaded; without books that is quick.
-            self.spec = known or IndexSpec("1", lexical.ENCODING, "", 0)
-            self._remove_old_indexes()
-            # An index that another layout of points was written with is filled anew below.
-            readable = known is not None and known.layout == LAYOUT
-            if known is not None and not readable:
-                self._doom(known)
-                self.spec = replace(known, name=str(int(known.name) + 1), layout=LAYOUT)
-            store = self._open_store_or_anew(self.spec, fresh=not readable)
+            self._indexes = Indexes(self.ledger, self.datadir, settings)
+            store = self._indexes.open()
             opened.callback(store.close)
-            self._remember(self.spec)
             self.shelf = Shelf(self.ledger, store, self.datadir.originals)
             self.shelf.mend()
             self._current = Current(Index(store))
@@ -181,6 +142,11 @@ class Shiori:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def spec(self) -> IndexSpec:
+        """The index in use."""
+        return self._indexes.spec
 
     def require_models(self) -> None:
         """Raises ModelUnavailable where a configured model could not be loaded."""
@@ -290,8 +256,8 @@ class Shiori:
             self._background.join()  # a book added before the model is there would lack its vectors
         with self._adding:
             if self.spec.model and self.shelf.encode is None:
-                # These books will lack their dense vectors: once the model loads, all is built anew.
-                self._remember(replace(self.spec, model=""))
+                # These books will lack their dense vectors.
+                self._indexes.lacks_vectors()
             yield
 
     def add_samples(self, on_event: Callable[[Event], None] = lambda event: None) -> Summary | None:
@@ -351,60 +317,6 @@ class Shiori:
 
     # -- the index --------------------------------------------------------------
 
-    def _known_spec(self) -> IndexSpec | None:
-        fact = self.ledger.fact(_INDEX)
-        return IndexSpec(**json.loads(fact)) if fact else None
-
-    def _remember(self, spec: IndexSpec) -> None:
-        self.ledger.set_fact(_INDEX, json.dumps(asdict(spec)))
-        self.spec = spec
-
-    def _open_store(self, spec: IndexSpec, *, fresh: bool) -> Store:
-        # Both engines take a while to import; a process needs only one of them.
-        if self.settings.qdrant_url:
-            from app.core.store.server import ServerStore
-
-            return ServerStore.connect(
-                self.settings.qdrant_url,
-                spec.schema,
-                api_key=self.settings.qdrant_api_key,
-                collection=f"{self.settings.qdrant_collection}_{spec.name}",
-                fresh=fresh,
-            )
-        from app.core.store.edge import EdgeStore
-
-        return EdgeStore(self.datadir.index / spec.name, spec.schema, fresh=fresh)
-
-    def _open_store_or_anew(self, spec: IndexSpec, *, fresh: bool) -> Store:
-        """The store; an embedded one that is damaged is emptied, and filled from the ledger later."""
-        try:
-            return self._open_store(spec, fresh=fresh)
-        except StoreUnavailable as error:
-            if fresh or self.settings.qdrant_url:
-                raise
-            log.warning("the index is damaged", extra={"error": error.message})
-            return self._open_store(spec, fresh=True)
-
-    def _doom(self, *specs: IndexSpec) -> None:
-        """Notes indexes to remove at the next start, unless one of them is in use by then."""
-        doomed = self._doomed() + [spec for spec in specs if spec not in self._doomed()]
-        self.ledger.set_fact(_DOOMED, json.dumps([asdict(spec) for spec in doomed]))
-
-    def _doomed(self) -> list[IndexSpec]:
-        return [IndexSpec(**spec) for spec in json.loads(self.ledger.fact(_DOOMED) or "[]")]
-
-    def _remove_old_indexes(self) -> None:
-        """Removes what a rebuild that was cut short left, or one that was not replaced."""
-        if self.settings.qdrant_url:
-            for spec in self._doomed():
-                if spec.name != self.spec.name:
-                    self._open_store(spec, fresh=True).drop()
-        else:
-            for folder in self.datadir.index.glob("*"):
-                if folder.name != self.spec.name:
-                    shutil.rmtree(folder)
-        self.ledger.set_fact(_DOOMED, "[]")
-
     def _bring_up_quietly(self) -> None:
         try:
             self._bring_up()
@@ -424,11 +336,7 @@ class Shiori:
         self._load_model()
         with self.shelf.writing:
             model = self._dense
-            # Without a model, or while it is out of reach, its vectors stay for when it is back.
-            stale = self.spec.encoding != lexical.ENCODING or (
-                model is not None and self.spec.model != model.name
-            )
-            if stale or not complete(self.ledger, self.shelf.store):
+            if not (self._indexes.is_by(model) and complete(self.ledger, self.shelf.store)):
                 self._rebuild(self._on_progress)
             elif model is not None:
                 self._current.switch(Index(self.shelf.store, model))
@@ -479,23 +387,8 @@ class Shiori:
 
     def _rebuild(self, on_progress: Callable[[int, int], None]) -> None:
         model = self._dense
-        spec = IndexSpec(
-            str(int(self.spec.name) + 1),
-            lexical.ENCODING,
-            model.name if model else "",
-            model.size if model else 0,
-        )
-        log.info("rebuilding the index", extra={"index": spec.name, "model": spec.model})
-        self._doom(spec)
-        store = self._open_store(spec, fresh=True)
-        try:
-            fill(self.ledger, store, self._encoder(model), partial(self._rebuilt, on_progress))
-        except BaseException:
-            store.drop()
-            raise
-        # A kill from here on leaves the old index to the next start; before, the new one.
-        self._doom(self.spec)
-        self._remember(spec)
+        encode, report = self._encoder(model), partial(self._rebuilt, on_progress)
+        store = self._indexes.build(model, lambda store: fill(self.ledger, store, encode, report))
         self.shelf.store = store
         before = self._current.switch(Index(store, model))
         try:
@@ -579,36 +472,6 @@ def _probe(model: LanguageModel) -> None:
     log.info("language model ready", extra=asdict(ability))
 
 
-def run(product: Shiori, on_ready: Callable[[str], None]) -> None:
-    """Serves a product until it is told to stop; `on_ready` gets the address.
-
-    Raises PortInUse where the address is taken.
-    """
-    import uvicorn
-
-    from app.api.protocol import Protocol
-
-    settings = product.settings
-    listening = _listen(settings.host, settings.port)
-    token = secrets.token_urlsafe(32)
-    app = application(product, token)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{settings.port}"
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    product.datadir.announce(Service(url, os.getpid(), token))
-    on_ready(url)
-    # The server raises the signal that ended it once more when it is done.
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
-
-
 def application(product: Shiori, token: str) -> FastAPI:
     """The whole service over one product: the interface and the pages; `token` admits local commands."""
     from app.api.service import create
@@ -623,24 +486,6 @@ def application(product: Shiori, token: str) -> FastAPI:
         draw=draw_page,
     )
     return app
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches off Nagle's delay (40 ms an answer) only where the protocol is named.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise PortInUse(
-            f"{host} のポート {port} で待ち受けられません: {why(error)}。",
-            hint="そのポートを使っているものを止めるか、--port で別の番号を指定してください。",
-            field="port",
-        ) from error
-    return listening
 
 
 def _warn(changes: LawChanges, book: Book, passage: Passage) -> tuple[str, ...]:

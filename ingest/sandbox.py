@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.core import errors
-from app.core.book import Box, Document, Line, OutlineItem, Page, Ruby
+from app.core.book import Document, Line, OutlineItem, Page
 from app.core.errors import ShioriError, UnreadableFile
 from app.core.settings import Settings
 
@@ -217,36 +217,10 @@ def _error(fields: dict[str, str]) -> ShioriError:
 # --- what travels between the two ----------------------------------------------------------
 
 
-def _line_out(line: Line) -> list[Any]:
-    box = line.box
-    return [
-        line.text,
-        None if box is None else [box.x0, box.y0, box.x1, box.y1],
-        line.kind,
-        line.starts_paragraph,
-        line.level,
-        line.size,
-        [[ruby.start, ruby.end, ruby.text] for ruby in line.ruby],
-    ]
-
-
-def _line_in(row: list[Any]) -> Line:
-    text, box, kind, starts, level, size, ruby = row
-    return Line(
-        text,
-        None if box is None else Box(*box),
-        kind,
-        starts,
-        level,
-        size,
-        tuple(Ruby(*reading) for reading in ruby),
-    )
-
-
 def _page_out(page: Page) -> dict[str, Any]:
     return {
         "index": page.index,
-        "lines": [_line_out(line) for line in page.lines],
+        "lines": [line.as_row() for line in page.lines],
         "label": page.label,
         "heads": page.heads,
         "width": page.width,
@@ -260,7 +234,7 @@ def _page_out(page: Page) -> dict[str, Any]:
 
 def _page(fields: dict[str, Any]) -> Page:
     lists = {
-        "lines": tuple(_line_in(row) for row in fields["lines"]),
+        "lines": tuple(map(Line.of_row, fields["lines"])),
         "heads": tuple(fields["heads"]),
         "warnings": tuple(fields["warnings"]),
     }

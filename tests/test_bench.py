@@ -33,7 +33,7 @@ def made(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Setting
     settings = Settings(data_dir=tmp_path_factory.mktemp("made") / "data")
     done: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "_PER_BOOK", 100)
+        patch.setattr(bench.made, "PER_BOOK", 100)
         bench.build(settings, sample_data, 110, lambda *progress: done.append(progress))
     assert done == [(100, 110), (110, 110)]
     return settings

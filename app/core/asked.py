@@ -62,6 +62,7 @@ class TypicalQuestions:
             for article in question.articles:
                 about[article].append(question)
         self._about = dict(about)
+        self._weights: dict[TypicalQuestion, float] = {}
         self._often: dict[str, frozenset[str]] = {}
         documents = {
             article: Counter(word for question in asked for word in question.words)
@@ -74,6 +75,8 @@ class TypicalQuestions:
             word: math.log(1 + (total - count + 0.5) / (count + 0.5))
             for word, count in holding.items()
         }
+        for asked in self._about.values():
+            self._weights |= {question: self._weight(question.words) for question in asked}
         lengths = {article: sum(document.values()) for article, document in documents.items()}
         usual = sum(lengths.values()) / total if total else 1.0
         self._postings: dict[str, list[tuple[str, float]]] = defaultdict(list)
@@ -91,9 +94,10 @@ class TypicalQuestions:
 
     def like(self, words: Collection[str]) -> Likeness:
         """What is asked about articles in these words; each word counts once."""
-        wanted = set(words)
+        wanted = frozenset(words)
         scores: dict[str, float] = defaultdict(float)
-        for word in wanted:
+        # A sum depends on its order, and a set has another one in every process.
+        for word in sorted(wanted):
             for article, weight in self._postings.get(word, ()):
                 scores[article] += weight
         if not scores:
@@ -101,7 +105,7 @@ class TypicalQuestions:
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:_VOTING]
         first, best = ranked[0]
         # BM25 approaches K1 + 1 times the rarity of a word that is asked again and again.
-        most = (_K1 + 1) * sum(self.rarity(word) for word in wanted)
+        most = (_K1 + 1) * self._weight(wanted)
         return Likeness(
             votes={article: (score / best) ** _SHARPNESS for article, score in ranked},
             coverage=best / most,
@@ -109,11 +113,16 @@ class TypicalQuestions:
             said={article: self._often[article] & wanted for article, _ in ranked},
         )
 
+    def _weight(self, words: Collection[str]) -> float:
+        return math.fsum(map(self.rarity, words))
+
     def _nearest(
-        self, asked: Sequence[TypicalQuestion], wanted: set[str]
+        self, asked: Sequence[TypicalQuestion], wanted: frozenset[str]
     ) -> TypicalQuestion | None:
+        whole = self._weight(wanted)
+
         def overlap(question: TypicalQuestion) -> float:
-            shared = sum(self.rarity(word) for word in question.words & wanted)
-            return shared / sum(self.rarity(word) for word in question.words | wanted)
+            shared = self._weight(question.words & wanted)
+            return shared / (whole + self._weights[question] - shared)
 
         return max((question for question in asked if question.text), key=overlap, default=None)

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 LineKind = Literal["body", "heading", "table", "footnote"]
 
@@ -55,6 +55,26 @@ class Line:
     level: int = 0
     size: float = 1.0
     ruby: tuple[Ruby, ...] = ()
+
+    def as_row(self) -> list[Any]:
+        """The line as JSON values, which `of_row` reads."""
+        box = self.box
+        return [
+            self.text,
+            None if box is None else [box.x0, box.y0, box.x1, box.y1],
+            self.kind,
+            self.starts_paragraph,
+            self.level,
+            self.size,
+            [[ruby.start, ruby.end, ruby.text] for ruby in self.ruby],
+        ]
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Line:
+        """The line that `as_row` gave."""
+        text, box, kind, starts, level, size, readings = row
+        ruby = tuple(Ruby(*reading) for reading in readings)
+        return cls(text, None if box is None else Box(*box), kind, starts, level, size, ruby)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,6 @@ _in_memory: dict[str, Glossary] = {}
 _SEPARATOR = "｜"
 _TOGETHER = "＋"
 _OFF = "!"
-_ARTICLE = re.compile(r"[0-9０-９〇一二三四五六七八九十百千]条")
 _KANJI = re.compile(r"[一-鿿々]")
 # A dependent verb has no form of its own: 直す, 直した and 直せる share the kanji.
 _KANJI_STEM = re.compile(r"^(.*[一-鿿々])[ぁ-ゖ]+$", re.DOTALL)
@@ -188,16 +187,15 @@ class Glossary:
         # What a row of words says of an article is a way of asking about it as well.
         for row in rows:
             ids = dict.fromkeys(
-                mention.reference.article_id
-                for article in row.articles
-                for mention in references.find(article)
+                id_ for article in row.articles for id_ in references.article_ids(article)
             )
             for way in row.everyday if ids else ():
                 text = way[0] if row.topic == ASKED else ""
-                yield TypicalQuestion(text, self._content(" ".join(way)), tuple(ids))
+                words = self._content(_read(" ".join(way)))
+                yield TypicalQuestion(text, words, tuple(ids))
 
-    def _content(self, text: str) -> frozenset[str]:
-        return frozenset(word.norm for word in self._levelled(_read(text)))
+    def _content(self, words: Sequence[Token]) -> frozenset[str]:
+        return frozenset(word.norm for word in self._levelled(words))
 
     def _read_rules(self) -> Iterator[_Rule]:
         rows = Counter(_normal(term) for entry in self.entries for term in entry.professional)
@@ -256,7 +254,7 @@ class Glossary:
     def liken(self, question: str) -> Likeness:
         """The articles that questions with these words are about; `said` are words as the user wrote them."""
         words = tokens(fold(question))
-        likeness = self._asked.like(self._content(question))
+        likeness = self._asked.like(self._content(words))
         equals = {word.norm: {equal.norm for equal in self._levelled([word])} for word in words}
         said = {
             article: frozenset(norm for norm, equal in equals.items() if equal <= asked)
@@ -492,10 +490,14 @@ def _entry(row: Sequence[str], path: Path, number: int) -> tuple[bool, Entry]:
         raise bad_row(path, number, f"{SAME}の行には professional が要り、＋は使えません")
     if not off and not entry.professional and not entry.articles:
         raise bad_row(path, number, "professional か articles のどちらかが要ります")
+    if topic == ASKED and not off and not entry.articles:
+        raise bad_row(path, number, f"{ASKED}の行には articles が要ります")
     for article in entry.articles:
-        if not _ARTICLE.search(article):
+        if not references.article_ids(article):
             raise bad_row(
-                path, number, f"「{article}」は条文の表記ではありません（例: 民法767条2項）"
+                path,
+                number,
+                f"「{article}」は法令名のある条文の表記ではありません（例: 民法767条2項）",
             )
     return off, entry
 

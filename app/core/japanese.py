@@ -35,6 +35,10 @@ FORMAL_NUMERALS = str.maketrans(
 SMALL_UNITS = {"十": 10, "百": 100, "千": 1000}
 LARGE_UNITS = {"万": 10**4, "億": 10**8, "兆": 10**12}
 
+# Letters as a character class writes them.
+KANJI = "一-鿿㐀-䶿々〆"
+KATAKANA = "ァ-ヺー"
+
 KANJI_NUMERALS = "〇○◯零一二三四五六七八九十百千廿卅壱弐拾"
 
 # 参照 and 参考 follow numbers often; 参 as a numeral hardly ever does. A number is taken whole.

@@ -64,7 +64,7 @@ def understand(
     for token in tokens(asked):
         own[token.norm] = _FIELD_WEIGHT if token.norm in glossary.vocabulary else 1.0
         rarities[fold(token.surface)] = glossary.rarity(token.norm)
-    for token in tokens(text):
+    for token in tokens(text) if mentions else ():
         own.setdefault(token.norm, _REFERENCE_WEIGHT)
     terms = dict(own)
     expansions = tuple(item for item in glossary.expand(asked) if item.term not in ignore)
@@ -89,7 +89,7 @@ def _articles(expansions: Iterable[Expansion]) -> dict[str, float]:
     """The articles that expansions name. Each is a vote, and a long list says less of each member."""
     votes: dict[str, float] = {}
     for expansion in expansions:
-        named = {id_ for article in expansion.articles for id_ in _article_ids(article)}
+        named = {id_ for article in expansion.articles for id_ in references.article_ids(article)}
         for article_id in named:
             vote = expansion.weight * len(named) ** -_LIST_DISCOUNT
             votes[article_id] = min(votes.get(article_id, 0.0) + vote, _MOST_VOTES)
@@ -100,11 +100,6 @@ def _articles(expansions: Iterable[Expansion]) -> dict[str, float]:
 def words(text: str) -> tuple[str, ...]:
     """The words of a glossary term; remembered, as the same terms come again and again."""
     return tuple(token.norm for token in tokens(text))
-
-
-@lru_cache(maxsize=20_000)
-def _article_ids(text: str) -> tuple[str, ...]:
-    return tuple(mention.reference.article_id for mention in references.find(text))
 
 
 def check(text: str, max_chars: int) -> str:

@@ -16,10 +16,13 @@ from app.search.question import Question
 # A passage that is the very paragraph named stands above the rest of its article.
 _PARAGRAPH_SHARE = 0.1
 
-# How many passages may be the articles that a question, or a candidate, names; and those that
-# glossary and typical questions name.
+# How many passages may be an article that a question, or the articles that a candidate, names; and
+# those that glossary and typical questions name.
 _ABOUT = 100
 _GOVERNING = 400
+# So many of the articles that count most are asked for by themselves: a large shelf holds each of them
+# in many editions, and the engine would leave out any.
+_FOREMOST = 8
 
 # How many candidates links are followed from, how many articles of each, how many candidates
 # are asked who cites them, and how many passages may answer.
@@ -107,7 +110,7 @@ class Retriever:
         articles = _governing(question, weights, held)
         scores = fused(dict(zip(names, found, strict=True)), names)
         self._add_references(store, question, where, scores)
-        governing = self._ledger.passages(self._about(store, where, articles, _GOVERNING))
+        governing = self._ledger.passages(self._governed(store, where, articles))
         for key, passage in governing.items():
             added = {id_: articles[id_] for id_ in passage.about if id_ in articles}
             scores[key] = scores.get(key, 0.0) + sum(added.values())
@@ -145,7 +148,7 @@ class Retriever:
         weights = self._weights
         named = {mention.reference.article_id: 1.0 for mention in question.mentions}
         exact = {mention.reference.id for mention in question.mentions}
-        for key in self._about(store, where, named):
+        for key in self._about(store, where, named, _ABOUT * len(named)):
             scores[key] = scores.get(key, 0.0) + weights.mention
         for key in self._about(store, where, exact - set(named)):
             scores[key] = scores.get(key, 0.0) + weights.mention * _PARAGRAPH_SHARE
@@ -174,6 +177,13 @@ class Retriever:
                 share = min(candidate.score / best, 1.0)
                 linked[key] = max(share, linked.get(key, 0.0))
         return linked
+
+    def _governed(self, store: Store, where: Where, articles: Mapping[str, float]) -> list[Key]:
+        """The passages that are the articles, those of the foremost articles before others."""
+        ranked = sorted(articles, key=lambda id_: (-articles[id_], id_))
+        first = self._about(store, where, ranked[:_FOREMOST], _GOVERNING)
+        others = self._about(store, where, ranked[_FOREMOST:], _GOVERNING)
+        return list(dict.fromkeys(first + others))[:_GOVERNING]
 
     def _about(
         self, store: Store, where: Where, ids: Iterable[str], limit: int = _ABOUT

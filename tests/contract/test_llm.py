@@ -23,15 +23,10 @@ import pytest
 from app.answer import prompt
 from app.answer.compose import Answered, Answerer, Found, Sentence, Writer
 from app.answer.gate import Gate
-from app.answer.llm import (
-    Ability,
-    Cancelled,
-    LanguageModel,
-    LlamaIndexModel,
-    ModelFailed,
-    OpenAIServer,
-    without_thoughts,
-)
+from app.answer.llm import Ability, Cancelled, LanguageModel, ModelFailed
+from app.answer.llm.llamaindex import LlamaIndexModel
+from app.answer.llm.server import OpenAIServer
+from app.answer.llm.thoughts import without_thoughts
 from app.answer.verify import Verifier
 from app.core.book import Hit
 from app.core.settings import Settings

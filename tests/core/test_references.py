@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.japanese import parse_number
 from app.core.references import (
     Reference,
     find,
     kept_ids,
     law_name,
     laws,
-    parse_number,
     remainder,
     resolve_relative,
     sought_ids,

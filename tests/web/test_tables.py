@@ -94,7 +94,7 @@ def test_a_bad_row_is_named_where_it_was_typed(client: TestClient, shelf: Shiori
     response = client.post("/library/glossary/preview", data=ROW | {"articles": "民法"})
     assert response.status_code == 422
     page = html.fromstring(response.text)
-    assert "1行目（氏／看板名）: 「民法」は条文の表記ではありません" in page.xpath(
+    assert "1行目（氏／看板名）: 「民法」は法令名のある条文の表記ではありません" in page.xpath(
         "string(//*[@role='alert'])"
     )
     assert page.xpath("//input[@id='everyday']/@value") == ["看板名"]

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from app.core.book import Book, Box, Line, Page, PageBoxes, Passage, Ruby
+from app.core.book import Book, Box, Line, Page, PageBoxes, Passage
 
 
 def dump(value: Any) -> str:
@@ -41,39 +41,17 @@ def page_row(generation: int, page: Page) -> tuple[Any, ...]:
 
 def pack_lines(lines: Sequence[Line]) -> bytes:
     """Lines with their boxes (fractions of the page), compressed."""
-    rows = [
-        [
-            line.text,
-            None if line.box is None else [round(side, 4) for side in _sides(line.box)],
-            line.kind,
-            line.starts_paragraph,
-            line.level,
-            round(line.size, 2),
-            [[ruby.start, ruby.end, ruby.text] for ruby in line.ruby],
-        ]
-        for line in lines
-    ]
+    rows = []
+    for line in lines:
+        text, box, kind, starts, level, size, ruby = line.as_row()
+        rounded = box and [round(side, 4) for side in box]
+        rows.append([text, rounded, kind, starts, level, round(size, 2), ruby])
     return zlib.compress(dump(rows).encode())
 
 
 def unpack_lines(packed: bytes) -> tuple[Line, ...]:
     """What `pack_lines` packed."""
-    return tuple(
-        Line(
-            text,
-            None if box is None else Box(*box),
-            kind,
-            starts,
-            level,
-            size,
-            tuple(Ruby(*reading) for reading in ruby),
-        )
-        for text, box, kind, starts, level, size, ruby in json.loads(zlib.decompress(packed))
-    )
-
-
-def _sides(box: Box) -> tuple[float, float, float, float]:
-    return box.x0, box.y0, box.x1, box.y1
+    return tuple(map(Line.of_row, json.loads(zlib.decompress(packed))))
 
 
 def page_of(row: sqlite3.Row) -> Page:
