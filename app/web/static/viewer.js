@@ -28,15 +28,16 @@ export function startViewer() {
   async function open(url, { focus = true, from = document.activeElement } = {}) {
     const turn = ++wanted;
     panel.setAttribute("aria-busy", "true");
+    // Its room is made at once: nothing jumps away under the mouse when the page comes.
+    panel.hidden = false;
+    panel.closest(".results").classList.add("beside");
     const address = new URL(url, location.href);
     const zoom = localStorage.getItem(ZOOM);
     if (zoom) address.searchParams.set("zoom", zoom);
     const html = await fetchSheet(address);
     if (turn !== wanted) return;
     panel.innerHTML = html;
-    panel.hidden = false;
     panel.removeAttribute("aria-busy");
-    panel.closest(".results").classList.add("beside");
     opener = from;
     addClose();
     fit();
@@ -62,6 +63,7 @@ export function startViewer() {
   }
 
   function close() {
+    wanted++;
     panel.hidden = true;
     panel.replaceChildren();
     panel.closest(".results").classList.remove("beside");
