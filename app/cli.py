@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from app.cli_bench import bench
 from app.cli_eval import eval_cli
 from app.cli_models import models_cli
 from app.core.errors import BadRequest, DataDirLocked, ShioriError
+from app.core.glossary import ASKED
 from app.core.models import OFFLINE
 from app.core.settings import PREFIX
 from app.terminal import (
@@ -38,6 +40,7 @@ from app.terminal import (
 
 if TYPE_CHECKING:
     from app.client import Client
+    from app.core.datadir import Service
     from app.main import Shiori
 
 cli = typer.Typer(
@@ -58,6 +61,9 @@ ingest_cli.command()(cli_read.report)
 
 # What typer makes of Ctrl-C.
 _INTERRUPTED = 130
+
+# The samples, or an index built anew, may have to be read before a service answers.
+_STARTING_SECONDS = 300
 
 KOption = Annotated[int, typer.Option("-k", help="表示するパッセージの数")]
 
@@ -103,7 +109,6 @@ def _report(error: ShioriError) -> None:
 def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
     """The product on a data directory, or the running service that holds it."""
     from app.client import Client
-    from app.core.datadir import running_service
     from app.main import Shiori
 
     settings = load_settings(data_dir)
@@ -119,7 +124,7 @@ def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
 
             product = Shiori(settings, on_progress=rebuilding)
     except DataDirLocked:
-        service = running_service(settings.data_dir)
+        service = _service_of(settings.data_dir)
         if service is None:
             raise
         with Client(service) as client:
@@ -127,6 +132,23 @@ def _product(data_dir: Path | None) -> Iterator[Shiori | Client]:
         return
     with product:
         yield product
+
+
+def _service_of(folder: Path) -> Service | None:
+    """The service that holds a data directory; one that is still starting is waited for."""
+    from app.core.datadir import is_starting, running_service
+
+    ends = time.monotonic() + _STARTING_SECONDS
+    told = False
+    while (service := running_service(folder)) is None:
+        if not is_starting(folder) or time.monotonic() > ends:
+            return running_service(folder)
+        if not told:
+            minutes = _STARTING_SECONDS // 60
+            err.print(f"栞が起動するのを待っています (長くて{minutes}分。中止は Ctrl-C)。")
+            told = True
+        time.sleep(0.2)
+    return service
 
 
 # -- serve ----------------------------------------------------------------------
@@ -151,7 +173,7 @@ def serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = settings_module.load(data_dir=data_dir, host=host, port=port)
     telemetry.configure(settings.log_level)
-    with Shiori(settings, wait_for_model=False) as product:
+    with Shiori(settings, wait_for_model=False, serving=True) as product:
         if samples:
             with _watching() as watch:
                 summary = product.add_samples(watch)
@@ -373,7 +395,11 @@ def search(
     for notice in found["notices"]:
         out.print(Text(notice, style="yellow"), soft_wrap=True)
     for expansion in found["expansions"]:
-        err.print(Text(f"言い換え: {expansion['term']} → {'、'.join(expansion['adds'])}"))
+        added = "、".join(expansion["adds"] or expansion["articles"])
+        is_like = expansion["term"] == ASKED
+        err.print(
+            Text(f"似た質問: {added}" if is_like else f"言い換え: {expansion['term']} → {added}")
+        )
     for hit in found["hits"]:
         _print_hit(hit)
     if not found["hits"]:

@@ -64,7 +64,8 @@ class Shiori:
     """The product of one process on one data directory.
 
     `wait_for_model` loads a configured model before anything else; otherwise it loads in
-    the background and searches are lexical until then. `on_progress` hears of an index
+    the background and searches are lexical until then. `serving` tells other commands that
+    `run` will follow, so that they wait for it. `on_progress` hears of an index
     being rebuilt (books done, books in all). Close it to give the directory free.
     """
 
@@ -73,10 +74,11 @@ class Shiori:
         settings: Settings,
         *,
         wait_for_model: bool = True,
+        serving: bool = False,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.settings = settings
-        self.datadir = DataDir(settings.data_dir)
+        self.datadir = DataDir(settings.data_dir, serving=serving)
         self._on_progress = on_progress
         self._dense: DenseModel | None = None
         self._reranker: Reranker | None = None

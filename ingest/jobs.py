@@ -156,6 +156,7 @@ class _Run:
     on_event: Callable[[Event], None]
     stopping: threading.Event
     open_jobs: set[int] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
 
     def tasks(self, files: Sequence[Found]) -> Iterator[_Task]:
         """The files that have to be read; the others' ends are noted at once."""
@@ -204,7 +205,15 @@ class _Run:
         """Takes tasks and publishes them; returns those in flight when a reading process died."""
         workers = min(self.settings.workers or os.cpu_count() or 1, len(waiting))
         running: dict[Future[_Read], _Task] = {}
-        with reading_pool(workers, self.on_event) as pool:
+        job_ids = {task.source: task.job_id for task in waiting}
+
+        def hear(event: Event) -> None:
+            if event.source not in self.begun:
+                self.begun.add(event.source)
+                self.shelf.ledger.begin_job(job_ids[event.source])
+            self.on_event(event)
+
+        with reading_pool(workers, hear) as pool:
             while waiting or running:
                 self._check_stopping()
                 try:
@@ -332,6 +341,7 @@ def _read(task: _Task, settings: Settings) -> _Read:
     from ingest.sandbox import limits_of, read_book
 
     on_page = report_pages(task.source)
+    on_page(0, 0)  # it is this one's turn
     document = read_book(task.path, limits=limits_of(settings), on_page=on_page)
     metadata = book_metadata(document, task.path)
     document = replace(document, title=metadata["title"])

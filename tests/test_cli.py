@@ -25,8 +25,11 @@ import httpx
 import pytest
 
 from app import cli
+from app.core.datadir import Service
 from app.core.settings import Settings
 from app.main import Shiori
+from tests.api.conftest import TOKEN
+from tests.api.conftest import serving as answering
 
 SHIORI = str(Path(sys.executable).with_name("shiori"))
 HIT = {
@@ -267,6 +270,20 @@ def test_a_held_folder_is_named(run: Run, tmp_path: Path) -> None:
         done = run("ingest", "list", "--data-dir", str(tmp_path))
         assert done.returncode == 1
         assert f"{tmp_path} は別のプロセスが使っています" in done.stderr
+
+
+def test_a_command_waits_for_the_service_that_is_starting(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "転籍.md").write_text(BOOK, "utf-8")
+    with Shiori(Settings(data_dir=data), serving=True) as product, answering(product) as url:
+        service = Service(url, os.getpid(), TOKEN)
+        coming = threading.Timer(0.5, product.datadir.announce, [service])
+        coming.start()
+        done = run("ingest", "add", str(tmp_path / "転籍.md"), "--data-dir", str(data))
+        coming.join()
+        assert len(product.ledger.books()) == 1
+    assert done.returncode == 0, done.stderr
+    assert "栞が起動するのを待っています" in done.stderr
 
 
 def test_adding_prints_one_summary_and_progress_apart(run: Run, tmp_path: Path) -> None:

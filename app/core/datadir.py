@@ -26,9 +26,10 @@ class DataDir:
 
     Raises SettingsError where it cannot be made, DataDirLocked where another process
     holds it. The lock is the operating system's: it ends with the process, however it ends.
+    `serving` tells other commands that a service is going to announce itself.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, serving: bool = False) -> None:
         self.path = path
         self.ledger = path / "ledger.sqlite"
         self.index = path / "index"
@@ -49,8 +50,11 @@ class DataDir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
-            service = running_service(path)
-            holder = f"{service.url} の栞 (プロセス {service.pid})" if service else "別のプロセス"
+            holder = "別のプロセス"
+            if service := running_service(path):
+                holder = f"{service.url} の栞 (プロセス {service.pid})"
+            elif is_starting(path):
+                holder = "起動している途中の栞"
             raise DataDirLocked(
                 f"データフォルダー {path} は{holder}が使っています。",
                 hint="動いている shiori を終えるか、--data-dir で別のフォルダーを指定してください。",
@@ -58,18 +62,37 @@ class DataDir:
             ) from None
         # Whoever left this behind no longer holds the lock.
         self._service.unlink(missing_ok=True)
+        if serving:
+            self._write({"starting": os.getpid()})
 
     def announce(self, service: Service) -> None:
         """Lets local commands find the service that holds the directory; only its owner can read it."""
-        text = json.dumps({"url": service.url, "pid": service.pid, "token": service.token})
-        descriptor = os.open(self._service, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        self._write({"url": service.url, "pid": service.pid, "token": service.token})
 
     def release(self) -> None:
         """Gives the directory free for another process."""
         self._service.unlink(missing_ok=True)
         self._lock.close()
+
+    def _write(self, values: dict[str, str | int]) -> None:
+        # In one step: whoever looks meanwhile reads the old or the new, never half of it.
+        partial = self._service.with_suffix(".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(values, file)
+        partial.replace(self._service)
+
+
+def is_starting(path: Path) -> bool:
+    """Whether a process that is still there said it was about to serve a data directory."""
+    try:
+        values = json.loads((path / "service.json").read_text(encoding="utf-8"))
+        os.kill(int(values["starting"]), 0)
+    except PermissionError:
+        return True  # somebody else's process
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 def running_service(path: Path) -> Service | None:

@@ -27,8 +27,10 @@ from app.web.view import Product, View, check_same_site
 
 COOKIE = "shiori_admin"
 SESSION_SECONDS = 8 * 3600
-# After so many wrong passwords within a minute, none is looked at for the rest of it.
+# After so many wrong passwords within a minute from one machine, or from all of them together,
+# none of theirs is looked at for the rest of it.
 MAX_TRIES = 5
+MAX_TRIES_OF_ALL = 60
 
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
@@ -106,7 +108,7 @@ class Admission:
         self._password = password
         self._ledger = ledger
         self._sessions: dict[str, float] = {}
-        self._wrong: list[float] = []
+        self._wrong: list[tuple[float, str]] = []
 
     @property
     def by_password(self) -> bool:
@@ -146,14 +148,14 @@ class Admission:
 
     def note(self, request: Request, action: str, subject: str = "", detail: str = "") -> None:
         """Notes what somebody did, and from which machine."""
-        who = request.client.host if request.client else ""
-        self._ledger.note_deed(who, action, subject, detail)
+        self._ledger.note_deed(address_of(request), action, subject, detail)
 
-    def log_in(self, password: str) -> str:
-        """A new session's value; raises Forbidden for a wrong password or too many of them."""
+    def log_in(self, password: str, address: str) -> str:
+        """A new session's value; raises Forbidden for a wrong password or too many from an address."""
         now = time.time()
-        self._wrong = [at for at in self._wrong if at > now - 60]
-        if len(self._wrong) >= MAX_TRIES:
+        self._wrong = [(at, who) for at, who in self._wrong if at > now - 60]
+        own = sum(who == address for _, who in self._wrong)
+        if own >= MAX_TRIES or len(self._wrong) >= MAX_TRIES_OF_ALL:
             raise Forbidden(
                 "合言葉の誤りが続いたため、受け付けを止めています。",
                 hint="1分待ってから、もう一度入力してください。",
@@ -161,7 +163,7 @@ class Admission:
         if not self._password or not hmac.compare_digest(
             password.encode(), self._password.encode()
         ):
-            self._wrong.append(now)
+            self._wrong.append((now, address))
             raise Forbidden("合言葉が違います。", hint="管理者に確かめてください。")
         self._sessions = {value: ends for value, ends in self._sessions.items() if ends > now}
         session = secrets.token_urlsafe(32)
@@ -171,6 +173,11 @@ class Admission:
     def log_out(self, session: str) -> None:
         """Ends a session."""
         self._sessions.pop(session, None)
+
+
+def address_of(request: Request) -> str:
+    """The address of the machine that asks; behind a proxy that is the proxy's."""
+    return request.client.host if request.client else ""
 
 
 def is_local(request: Request) -> bool:
@@ -206,7 +213,7 @@ def router(admission: Admission, view: View) -> APIRouter:
         back: Annotated[str, Form()] = "/library",
     ) -> Response:
         try:
-            session = admission.log_in(password)
+            session = admission.log_in(password, address_of(request))
         except Forbidden as error:
             admission.note(request, "ログインの失敗")
             return view.page(

@@ -26,7 +26,7 @@ from app.core.ledger import Lookup
 from app.live import HEADERS, MEDIA_TYPE
 from app.search.acts import ACTS, acts_of
 from app.search.pipeline import Filters
-from app.web import hints, marks
+from app.web import expanding, hints, marks
 from app.web.books import page_of_quote
 from app.web.desk import reader_of
 from app.web.stream import Kept, stream
@@ -445,7 +445,7 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
     last = max((n for n, hit in enumerate(hits, start=1) if hit.passage.id in cited), default=0)
     shown = hits[: max(ask.shown, last)]
     listed = Listed(hits, len(shown))
-    expansions = _expansions(answered)
+    widened = expanding.widened(result.readings)
     sought = marks.wanted(result.question)
     return {
         "answered": answered,
@@ -456,8 +456,9 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
         "more": min(len(hits), len(shown) + SHOWN) if len(hits) > len(shown) else 0,
         "facets": _facets(product, ask, answered),
         "acts": _acts(product, ask, answered),
-        "expansions": expansions,
-        "governing": _governing(expansions),
+        "expansions": widened,
+        "typical": expanding.typical(result.readings),
+        "governing": expanding.governing(widened),
         "mentions": _mentions(answered),
         "unknown": answered.unknown,
         "spellings": _spellings(product, answered),
@@ -467,27 +468,6 @@ def found(product: Product, kept: Kept, ask: Ask) -> dict[str, Any]:
 def _given(values: Iterable[str] | None) -> tuple[str, ...]:
     """The values of a form's field; a choice left open is an empty one."""
     return tuple(value.strip() for value in values or () if value.strip())
-
-
-def _expansions(answered: Answered) -> list[tuple[str, list[str], list[str]]]:
-    """Each word of the question with the terms and articles the glossary gave for it."""
-    merged: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for item in answered.result.readings:
-        adds, articles = merged.setdefault(item.term, ({}, {}))
-        adds.update(dict.fromkeys(item.adds))
-        articles.update(dict.fromkeys(item.articles))
-    return [(term, list(adds), list(articles)) for term, (adds, articles) in merged.items()]
-
-
-def _governing(expansions: Iterable[tuple[str, list[str], list[str]]]) -> list[str]:
-    """The articles that the glossary names for the question, those named most often first."""
-    named = Counter(
-        mention.reference.display
-        for _, _, articles in expansions
-        for article in articles
-        for mention in references.find(article)
-    )
-    return [article for article, _ in named.most_common(_REFERENCES)]
 
 
 def _mentions(answered: Answered) -> list[str]:

@@ -22,7 +22,11 @@ from app.web.view import Product, View, page_name
 
 # Pixels. One size serves every zoom: 1400 is about 240 dpi on an A5 page.
 WIDTH = 1400
+# Percent of the width there is; "page" shows the whole page, however high the window.
 ZOOMS = (50, 75, 100, 125, 150, 200)
+WHOLE = "page"
+# Where the whole page stands among the sizes, for the next larger and smaller one.
+_ABOUT = 60
 # Drawn pictures may be thrown away at any time; the oldest go first.
 KEPT_PICTURES = 2000
 
@@ -43,6 +47,39 @@ class TextLine:
     size: float
     vertical: bool
     marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Zoom:
+    """How large a page is shown: `name` is "page" (all of it) or a step of `ZOOMS`; and the steps beside it.
+
+    `kept` is the name where the reader chose it, for the next pages.
+    """
+
+    name: str
+    kept: str
+    smaller: str
+    larger: str
+
+    @classmethod
+    def asked(cls, zoom: str, page: Page) -> Zoom:
+        """The size asked for, the nearest step to it; else all of a vertical page, others as wide as can be.
+
+        A vertical line is read from its head to its foot, so both must be in sight.
+        """
+        if zoom == WHOLE or (not zoom and page.vertical):
+            name, at = WHOLE, _ABOUT
+        else:
+            at = min(ZOOMS, key=lambda step: abs(step - int(zoom or 100)))
+            name = str(at)
+        smaller = next((str(step) for step in reversed(ZOOMS) if step < at), "")
+        larger = next((str(step) for step in ZOOMS if step > at), "")
+        return cls(name, name if zoom else "", smaller, larger)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the page is shown."""
+        return self.name == WHOLE
 
 
 class Pictures:
@@ -94,7 +131,7 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
         index: int,
         passage: str = "",
         quote: Annotated[str, Query(pattern=r"^(\d{1,6}-\d{1,6})?$")] = "",
-        zoom: Annotated[int, Query(ge=25, le=400)] = 100,
+        zoom: Annotated[str, Query(pattern=rf"^({WHOLE}|[1-9]\d{{1,2}})?$")] = "",
         leaf: Annotated[int | None, Query(ge=0)] = None,
         part: bool = False,
     ) -> Response:
@@ -125,8 +162,7 @@ def router(product: Product, view: View, original: Original, draw: Draw) -> APIR
             leaf=read,
             is_marked=bool(boxes) or bool(read and read.is_marked),
             picture=is_picture,
-            zoom=min(ZOOMS, key=lambda step: abs(step - zoom)),
-            zooms=ZOOMS,
+            zoom=Zoom.asked(zoom, shown),
             last=found.pages - 1,
             came_from=came_from(request),
         )

@@ -19,7 +19,7 @@ from app.core import telemetry
 from app.core.book import Book, Hit, Passage
 from app.core.datadir import DataDir
 from app.core.errors import Forbidden, ShioriError
-from app.core.glossary import Glossary
+from app.core.glossary import ASKED, Glossary
 from app.core.ledger import Ledger
 from app.core.settings import Settings
 from app.search.pipeline import Searcher
@@ -90,6 +90,7 @@ class View:
         self._env.filters["duration"] = duration
         self._env.filters["clock"] = clock
         self._env.globals |= {
+            "asked_row": ASKED,
             "menu": MENU,
             "place": self.place,
             "cite": self.cite,

@@ -20,7 +20,12 @@ from tests.browser.scribe import Scribe, scribe
 CHROMIUM = Path("/usr/bin/chromium")
 
 # Long enough for a machine that runs other tests meanwhile; what passes does not wait.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
+
+
+def settle(page: Page) -> None:
+    """Waits until the evidence stands beside the answer: nothing moves under the mouse any more."""
+    expect(page.locator("#viewer [data-sheet]")).to_be_visible()
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="ja-JP")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 

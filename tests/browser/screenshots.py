@@ -47,7 +47,7 @@ def take(browser: Browser, address: str) -> None:
     _page_is_drawn(page)
     page.locator("#viewer").scroll_into_view_if_needed()
     keep(page, "page")
-    page.goto(f"{address}/?q=タイ人の離婚の届出に領事の証明が要るか")
+    page.goto(f"{address}/?q=在外公館で離婚届を出すときの手数料")
     keep(page, "silent")
     page.goto(f"{address}/library")
     keep(page, "library")

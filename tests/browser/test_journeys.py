@@ -7,6 +7,8 @@ import pytest
 from PIL import Image, ImageStat
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.browser.conftest import settle
+
 # A browser beside other tests on a small machine takes its time.
 pytestmark = pytest.mark.timeout(600)
 
@@ -66,6 +68,7 @@ def test_ask_read_open_the_page_and_see_the_mark(page: Page, site: str) -> None:
 
 def test_marks_on_a_page_of_horizontal_lines(page: Page, site: str) -> None:
     page.goto(f"{site}/?q=届出の何日以内はいつから数えるか")
+    settle(page)
     page.locator(".passage", has_text="問答集").first.locator("a[data-open]").first.click()
     expect(page.locator("#viewer .sheet-title")).to_contain_text("問答集")
     drawn(page)
@@ -96,6 +99,39 @@ def test_the_evidence_stands_beside_the_answer_from_the_start(page: Page, site: 
     assert page.evaluate("scrollY") == 0
 
 
+def test_a_vertical_page_is_whole_until_another_size_is_chosen(page: Page, site: str) -> None:
+    page.goto(f"{site}/?q={QUESTION}")
+    settle(page)
+    drawn(page)
+    room, image = page.locator(".paper-room"), page.locator(".paper img")
+
+    def fits() -> list[bool]:
+        sides = "e => [e.clientWidth, e.clientHeight]"
+        (width, height), (wide, high) = room.evaluate(sides), image.evaluate(sides)
+        return [wide <= width, high <= height]
+
+    assert fits() == [True, True]
+    box = room.bounding_box()
+    assert box
+    assert box["y"] + box["height"] <= 768
+    assert box["height"] > 500
+    page.keyboard.press("f")
+    expect(page.locator("[data-fit]")).to_have_text("頁全体")
+    expect(page.locator("[data-fit]")).to_be_focused()
+    drawn(page)
+    assert fits() == [True, False]
+    page.reload()
+    expect(page.locator("#viewer [data-fit]")).to_have_text("頁全体")
+    # However large, the cited column stands in the frame.
+    page.get_by_role("link", name="拡大").click()
+    expect(page.locator(".paper")).to_have_class(re.compile("zoom-125"))
+    expect(page.locator("rect.quoted").first).to_be_in_viewport()
+    page.get_by_role("link", name="頁全体").click()
+    expect(page.locator(".paper")).to_have_class(re.compile("zoom-page"))
+    drawn(page)
+    assert fits() == [True, True]
+
+
 def test_pages_turn_and_zoom_in_place(page: Page, site: str) -> None:
     page.goto(f"{site}/?q={QUESTION}")
     viewer = page.locator("#viewer")
@@ -105,12 +141,12 @@ def test_pages_turn_and_zoom_in_place(page: Page, site: str) -> None:
     expect(where).not_to_have_text(before)
     expect(viewer.get_by_role("link", name="次の頁")).to_be_focused()
     viewer.get_by_role("link", name="拡大").click()
-    expect(viewer.locator(".paper")).to_have_class(re.compile("zoom-125"))
+    expect(viewer.locator(".paper")).to_have_class(re.compile("zoom-75"))
     assert page.url.startswith(f"{site}/?q=")
     viewer.get_by_role("button", name="閉じる").click()
     expect(viewer).to_be_hidden()
     page.locator(".blocks .source a[data-open]").first.click()
-    expect(viewer.locator(".paper")).to_have_class(re.compile("zoom-125"))
+    expect(viewer.locator(".paper")).to_have_class(re.compile("zoom-75"))
 
 
 def test_a_page_that_cannot_be_drawn_is_read_as_text(page: Page, site: str) -> None:
@@ -226,6 +262,7 @@ def test_enter_while_converting_kana_sends_nothing(page: Page, site: str) -> Non
 
 def test_a_like_and_a_note_leave_the_page_where_it_is(page: Page, site: str) -> None:
     page.goto(f"{site}/?q=認知の届出")
+    settle(page)
     second = page.locator("#p2")
     second.get_by_role("button", name="役に立った").click()
     expect(second.locator(".count")).to_have_text("1")
@@ -243,6 +280,7 @@ def test_a_note_lies_in_its_folder_and_one_of_ones_own_is_seen_by_nobody_else(
     page: Page, browser: Browser, site: str
 ) -> None:
     page.goto(f"{site}/?q=国籍選択の届出")
+    settle(page)
     first = page.locator("#p1")
     first.get_by_text("付箋を貼る").click()
     first.locator("textarea").fill("うちの係の控え")
@@ -296,6 +334,7 @@ def test_what_the_books_do_not_say_is_said_with_what_stands_near(page: Page, sit
 
 def test_filters_stay_in_sight_and_count_what_else_there_is(page: Page, site: str) -> None:
     page.goto(f"{site}/?q=届出の期間")
+    settle(page)
     for label in ("書棚", "本", "版", "届出", "時点", "引く条文・先例"):
         expect(page.get_by_label(label, exact=True)).to_be_visible()
     acts = page.get_by_role("navigation", name="届出の種類で絞る")
@@ -315,6 +354,7 @@ def test_filters_stay_in_sight_and_count_what_else_there_is(page: Page, site: st
 
 def test_the_glossarys_words_can_be_taken_out(page: Page, site: str) -> None:
     page.goto(f"{site}/?q={QUESTION}")
+    settle(page)
     row = page.locator(".expansions li", has=page.locator(".term", has_text="名字")).first
     row.get_by_role("link", name=re.compile("外す")).click()
     expect(page.locator(".expansions .off")).to_contain_text("読み替えていません")
@@ -354,20 +394,3 @@ def test_what_cannot_be_used_is_named_with_the_next_step(
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(words)
     assert alert.locator("p").count() == 2
-
-
-def test_an_upload_shows_how_far_it_is(page: Page, site: str) -> None:
-    page.goto(f"{site}/library")
-    page.locator("#files").set_input_files(
-        {
-            "name": "試し.md",
-            "mimeType": "text/markdown",
-            "buffer": "# 試し\n\n届出をする。\n".encode(),
-        }
-    )
-    page.get_by_role("button", name="登録する").click()
-    expect(page.locator(".books")).to_contain_text("試し", timeout=60_000)
-    page.locator(".books a", has_text="試し").click()
-    page.get_by_text("この本を外す").click()
-    page.get_by_role("button", name="外す", exact=True).click()
-    expect(page.locator(".books")).not_to_contain_text("試し")

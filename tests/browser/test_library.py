@@ -15,7 +15,7 @@ from pypdf import PdfReader, PdfWriter
 from app.core.settings import Settings
 from app.main import SAMPLES, Shiori
 from tests.browser.conftest import served
-from tests.browser.test_looks import violations
+from tests.browser.test_looks import faults, violations
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -180,12 +180,8 @@ def test_without_scripts_a_book_is_added_and_followed(browser: Browser, desk: st
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_an_accessibility_violation(
-    context: BrowserContext, desk: str, scheme: str
-) -> None:
+def test_no_page_is_hard_to_read_or_cut_off(context: BrowserContext, desk: str) -> None:
     page = context.new_page()
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     addresses = (
         "/library",
         "/library?containing=無い本",
@@ -196,15 +192,11 @@ def test_no_page_has_an_accessibility_violation(
     )
     complaints = {}
     for address in addresses:
+        page.set_viewport_size({"width": 1366, "height": 768})
         page.goto(desk + address)
         for summary in page.locator("main summary").all():
             summary.click()
-        complaints[address] = violations(page)
-        for width in (1366, 683, 360):
-            page.set_viewport_size({"width": width, "height": 768})
-            over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert over <= 0, f"{address} at {width} px is {over} px too wide"
-        page.set_viewport_size({"width": 1366, "height": 768})
+        complaints[address] = faults(page)
     page.goto(f"{desk}/library/glossary")
     page.get_by_label("分類", exact=True).fill("婚姻")
     page.get_by_role("button", name="効果を見る").first.click()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.datadir import DataDir, Service, running_service
+from app.core.datadir import DataDir, Service, is_starting, running_service
 from app.core.errors import DataDirLocked, SettingsError
 
 HOLDER = """
@@ -49,6 +49,26 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
             time.sleep(0.1)
     assert running_service(tmp_path) is None
     again.release()
+
+
+def test_a_service_that_is_to_come_is_told_until_it_is_there(tmp_path: Path) -> None:
+    held = DataDir(tmp_path, serving=True)
+    assert is_starting(tmp_path)
+    assert running_service(tmp_path) is None
+    with pytest.raises(DataDirLocked, match="起動している途中の栞"):
+        DataDir(tmp_path)
+    held.announce(Service("http://x", 1, "t"))
+    assert not is_starting(tmp_path)
+    held.release()
+    assert not is_starting(tmp_path)
+
+
+def test_a_service_that_died_while_starting_is_not_waited_for(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from app.core.datadir import DataDir\n"
+    code += "DataDir(Path(sys.argv[1]), serving=True)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert (tmp_path / "service.json").exists()
+    assert not is_starting(tmp_path)
 
 
 def test_only_the_owner_reads_the_token(tmp_path: Path) -> None:

@@ -134,6 +134,13 @@ def test_what_is_not_there_is_named(ledger: Ledger, ask, named: str) -> None:  #
     assert caught.value.hint
 
 
+def test_a_job_is_timed_from_when_its_turn_comes(ledger: Ledger) -> None:
+    waiting = ledger.start_job("一.pdf")
+    noted = ledger.jobs()[0].started_at
+    ledger.begin_job(waiting)
+    assert ledger.jobs()[0].started_at > noted
+
+
 def test_jobs_end_as_they_are_told_or_are_interrupted(ledger: Ledger) -> None:
     first, second = ledger.start_job("一.pdf"), ledger.start_job("二.pdf")
     ledger.finish_job(first, "added", book_id="b1", pages=2, passages=3)

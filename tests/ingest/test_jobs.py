@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -181,3 +182,13 @@ def test_two_runs_over_the_same_file_add_it_once(tmp_path: Path) -> None:
         states = sorted(result.state for summary in summaries for result in summary.results)
         assert states == ["added", "unchanged"]
         assert len(product.ledger.books()) == 1
+
+
+def test_a_file_is_timed_from_its_turn_on_and_not_from_when_it_was_queued(tmp_path: Path) -> None:
+    files = [write(tmp_path, f"{name}.md", f"# {name}\n\n届け出る。\n") for name in ("一", "二")]
+    turns: dict[str, float] = {}
+    with Shiori(Settings(data_dir=tmp_path / "data", workers=1)) as product:
+        product.add(files, on_event=lambda event: turns.setdefault(event.source, time.time()))
+        begun = {job.source_file: job.started_at for job in product.ledger.jobs()}
+    first, second = sorted(begun, key=begun.__getitem__)
+    assert begun[second] > turns[first]

@@ -71,6 +71,23 @@ def test_an_expansion_can_be_left_out_and_taken_back(client: TestClient) -> None
     assert not back.xpath("//li[@class='off']")
 
 
+def test_the_typical_question_is_told_with_its_articles_and_can_be_left_out(
+    client: TestClient,
+) -> None:
+    found = page(client, "/", q=QUESTION)
+    (row,) = found.xpath("//section[@class='typical']")
+    assert "『" in row.text_content()
+    assert "戸籍法第77条の2" in row.xpath(".//a/text()")
+    assert "よくある質問" not in found.xpath("string(//section[@class='expansions'])")
+    (leave_out,) = row.xpath(".//a[starts-with(@aria-label, '外す')]/@href")
+    without = html.fromstring(client.get(leave_out).text)
+    (row,) = without.xpath("//section[@class='typical']")
+    assert "使っていません" in row.text_content()
+    (take_back,) = row.xpath(".//a/@href")
+    back = html.fromstring(client.get(take_back).text)
+    assert "『" in back.xpath("string(//section[@class='typical'])")
+
+
 def test_what_the_books_do_not_say(client: TestClient) -> None:
     found = page(client, "/", q="自動車の車庫証明の手数料")
     assert "本には書かれていません" in found.xpath("//h1")[0].text_content()

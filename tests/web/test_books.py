@@ -79,6 +79,26 @@ def test_turning_goes_no_further_than_the_book(client: TestClient, product: Shio
     assert client.get(f"/books/{book.id}/pages/x").status_code == 422
 
 
+def test_a_vertical_page_is_shown_whole_and_any_other_as_wide_as_can_be(
+    client: TestClient, product: Shiori, printed: Passage
+) -> None:
+    vertical = f"/books/{printed.book_id}/pages/{printed.page_index}"
+    horizontal = f"/books/{book_named(product, '問答集').id}/pages/9"
+    for address, shown, other in (
+        (vertical, "page", "100"),
+        (horizontal, "100", "page"),
+        (f"{vertical}?zoom=110", "100", "page"),
+        (f"{horizontal}?zoom=page", "page", "100"),
+    ):
+        found = html.fromstring(client.get(address).text)
+        assert f"zoom-{shown}" in found.xpath("//div[contains(@class, 'paper ')]/@class")[0]
+        assert found.xpath("//a[@data-fit]/@data-zoom") == [other]
+        # What was chosen stays for the next page; what was not is decided there.
+        (on,) = found.xpath("//a[@rel='next']/@href")
+        assert on.endswith(f"zoom={shown}") == ("zoom=" in address)
+    assert client.get(f"{vertical}?zoom=huge").status_code == 422
+
+
 def test_a_page_is_drawn_once_and_then_kept(
     client: TestClient, product: Shiori, printed: Passage
 ) -> None:

@@ -11,9 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 from lxml import html
 
-from app.core.errors import BadRequest
+from app.core.errors import BadRequest, Forbidden
 from app.core.settings import Settings
 from app.main import Shiori, application
+from app.web.admin import MAX_TRIES_OF_ALL, Admission
 from app.web.uploads import safe_name
 from tests.ingest.test_supplement import third_supplement, write_book
 
@@ -165,6 +166,18 @@ def test_with_a_password_one_logs_in_from_anywhere(product: Shiori) -> None:
     for _ in range(5):
         client.post("/login", data={"password": "違う"})
     assert "止めています" in client.post("/login", data={"password": "合言葉"}).text
+    # Somebody's wrong tries shut nobody else out.
+    other = TestClient(client.app, base_url="http://shiori.lan", client=("10.1.2.4", 1))
+    assert "ログアウト" in other.post("/login", data={"password": "合言葉"}).text
+
+
+def test_wrong_passwords_from_many_machines_are_bounded_too(product: Shiori) -> None:
+    admission = Admission("合言葉", product.ledger)
+    for number in range(MAX_TRIES_OF_ALL):
+        with pytest.raises(Forbidden, match="違います"):
+            admission.log_in("違う", f"10.0.0.{number}")
+    with pytest.raises(Forbidden, match="止めています"):
+        admission.log_in("合言葉", "10.1.2.3")
 
 
 def test_the_page_of_a_book_shows_its_quality_report(client: TestClient, product: Shiori) -> None:

@@ -10,7 +10,10 @@ from app.core.ledger.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What became of one file. Times are seconds since the epoch; `reason` says why a job failed."""
+    """What became of one file. Times are seconds since the epoch; `reason` says why a job failed.
+
+    `started_at` is when it was noted, and once work on it has begun when that was.
+    """
 
     id: int
     source_file: str
@@ -34,6 +37,11 @@ class Jobs(Connection):
                 (source_file, time.time()),
             )
             return int(cursor.lastrowid or 0)
+
+    def begin_job(self, job_id: int) -> None:
+        """Notes that work on a file begins now: it need not wait for others any more."""
+        with self._writing() as db:
+            db.execute("UPDATE jobs SET started_at = ? WHERE id = ?", (time.time(), job_id))
 
     def finish_job(
         self,

@@ -21,6 +21,7 @@ export function startKeys(viewer) {
     "]": () => document.querySelector("[data-sheet] [rel=next]")?.click(),
     "[": () => document.querySelector("[data-sheet] [rel=prev]")?.click(),
     "+": () => document.querySelector("[data-zoom][aria-label=拡大]")?.click(),
+    f: () => document.querySelector("[data-fit]")?.click(),
     "-": () => document.querySelector("[data-zoom][aria-label=縮小]")?.click(),
     "?": () => help.showModal(),
     Escape: () => viewer.isOpen() && viewer.close(),

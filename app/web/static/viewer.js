@@ -1,6 +1,7 @@
 // Opens the page of a book beside the answer, and turns and zooms it in place.
 import { showButtons } from "./copying.js";
 
+// How large pages are read: the last choice, kept on this machine.
 const ZOOM = "shiori-zoom";
 const WIDE = matchMedia("(min-width: 68rem)");
 
@@ -27,16 +28,16 @@ export function startViewer() {
   async function open(url, { focus = true, from = document.activeElement } = {}) {
     const turn = ++wanted;
     panel.setAttribute("aria-busy", "true");
+    // Its room is made at once: nothing jumps away under the mouse when the page comes.
+    panel.hidden = false;
+    panel.closest(".results").classList.add("beside");
     const address = new URL(url, location.href);
-    // The next book is opened as large as the last was read.
-    const zoom = sessionStorage.getItem(ZOOM);
+    const zoom = localStorage.getItem(ZOOM);
     if (zoom) address.searchParams.set("zoom", zoom);
     const html = await fetchSheet(address);
     if (turn !== wanted) return;
     panel.innerHTML = html;
-    panel.hidden = false;
     panel.removeAttribute("aria-busy");
-    panel.closest(".results").classList.add("beside");
     opener = from;
     addClose();
     fit();
@@ -53,13 +54,16 @@ export function startViewer() {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "close";
-    button.textContent = "閉じる";
+    button.textContent = "✕";
+    button.title = "閉じる";
+    button.setAttribute("aria-label", "閉じる");
     button.addEventListener("click", close);
     (panel.querySelector(".tools") ?? panel).append(button);
     showButtons(panel);
   }
 
   function close() {
+    wanted++;
     panel.hidden = true;
     panel.replaceChildren();
     panel.closest(".results").classList.remove("beside");
@@ -68,8 +72,9 @@ export function startViewer() {
 
   async function turn(link) {
     const sheet = link.closest("[data-sheet]");
-    if (link.dataset.zoom) sessionStorage.setItem(ZOOM, link.dataset.zoom);
-    const focusAgain = link.dataset.zoom ? "[data-zoom]" : `[rel="${link.rel}"]`;
+    if (link.dataset.zoom) localStorage.setItem(ZOOM, link.dataset.zoom);
+    const focusAgain = link.matches("[data-fit]") ? "[data-fit]"
+      : link.dataset.zoom ? `[aria-label="${link.getAttribute("aria-label")}"]` : `[rel="${link.rel}"]`;
     const inPanel = panel?.contains(sheet);
     const html = await fetchSheet(link.href);
     const holder = document.createElement("template");
@@ -87,9 +92,7 @@ export function startViewer() {
       history.replaceState(null, "", link.href);
     }
     toMark(next);
-    const target = link.dataset.zoom
-      ? [...next.querySelectorAll("[data-zoom]")].find((one) => one.getAttribute("aria-label") === link.getAttribute("aria-label"))
-      : next.querySelector(focusAgain);
+    const target = next.querySelector(focusAgain);
     (target ?? next.querySelector(":is(h1, h2)"))?.focus({ preventScroll: true });
   }
 
@@ -155,6 +158,8 @@ function toMark(root) {
   const move = () => {
     const box = mark.getBoundingClientRect();
     const frame = room.getBoundingClientRect();
+    // Where the page stands alone its frame is as high as it is: the window is scrolled.
+    if (!room.closest("#viewer") && box.bottom > innerHeight) scrollBy(0, Math.min(box.top, box.bottom - innerHeight / 2) - 16);
     room.scrollTop += box.top - frame.top - frame.height * 0.2;
     room.scrollLeft += box.left - frame.left - frame.width * 0.5;
   };
