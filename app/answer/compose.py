@@ -20,6 +20,7 @@ from app.answer.extract import extract, speaking
 from app.answer.followup import standalone
 from app.answer.gate import Gate
 from app.answer.llm import Cancelled, LanguageModel, Mode, ModelFailed, run_with
+from app.answer.premise import false_premise
 from app.answer.prompt import Said
 from app.answer.suspect import suspicious
 from app.answer.verify import Verifier
@@ -238,6 +239,7 @@ class Answerer:
         sound, doubts = _sound(result)
         asked = wanted(self._searcher, sound)
         answer = extract(sound, asked, self._threshold)
+        premise = false_premise(whole, asked.nouns, answer.blocks, sound.hits)
         written = False
         if answer.answered and self._writer is not None:
             try:
@@ -253,7 +255,9 @@ class Answerer:
             yield from map(Sentence, answer.blocks)
         read = (f"質問を「{whole}」と読みました。",) if whole != text.strip() else ()
         answer = _with_differing(answer, [hit for hit, _ in speaking(sound, asked)])
-        answer = replace(answer, notices=(*read, *doubts, *answer.notices))
+        answer = replace(
+            answer, notices=(*read, *((premise,) if premise else ()), *doubts, *answer.notices)
+        )
         took_ms = (time.perf_counter() - started) * 1000
         yield Answered(result, answer, round(took_ms, 3), asked.unknown)
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from app.answer.premise import asserted
 from app.core import references
 from app.core.book import Hit
 from app.core.japanese import KANJI_NUMERALS, Token, fold, tokens
@@ -44,10 +45,16 @@ _VAGUE = {
     "自分",
 }
 
+# 16歳からできると聞いた asks from what age: the number, and who said so, are not looked for.
+_OF_PREMISE = frozenset(
+    ["歳", "才", "円", "人", "名", "日", "週", "月", "年", "箇月", "か月", "以内", "以上", "聞く", "言う", "思う", "書く", "良い", "通"]
+)
+
 # What a question asks for, and how a text that can answer says it. A passage on the matter
 # that lacks it (a fee, a deadline, opening hours) answers another question.
 _NUMERAL = f"[0-9{KANJI_NUMERALS}]"
 # A length of time or an age, and that there is none; 令和6年4月1日 and 1日目 are neither.
+_NUMBER = re.compile(f"{_NUMERAL}")
 _COUNT = f"(?<![0-9{KANJI_NUMERALS}月和成治正]){_NUMERAL}+ ?"
 _AGE = f"{_COUNT}[歳才]|成年"
 _SPAN = (
@@ -217,7 +224,9 @@ def _kinds(question: str) -> tuple[re.Pattern[str], ...]:
 
 
 def _saying(question: str) -> tuple[tuple[re.Pattern[str], frozenset[str]], ...]:
-    return tuple((says, named) for asks, says, named in _SAYING if asks.search(question))
+    number = asserted(question)
+    asked = f"{question} 何{number.unit}" if number else question
+    return tuple((says, named) for asks, says, named in _SAYING if asks.search(asked))
 
 
 def named_ids(question: Question) -> set[str]:
@@ -288,7 +297,10 @@ def _article_ids(text: str) -> tuple[str, ...]:
 def _own_words(question: Question) -> dict[str, float]:
     """Words the user wrote → their share of weight; what merely asks (誰, いつ) has none."""
     own: dict[str, float] = {}
+    taken = _OF_PREMISE if asserted(question.text) else frozenset[str]()
     for token in tokens(question.text):
+        if token.norm in taken or (taken and _NUMBER.search(token.norm)):
+            continue
         if question.terms.get(token.norm, 0.0) < 1.0 or token.norm in _ASKING:
             continue
         lesser = token.pos in _LESSER_POS or token.norm in _VAGUE
