@@ -47,7 +47,27 @@ _VAGUE = {
 
 # 16歳からできると聞いた asks from what age: the number, and who said so, are not looked for.
 _OF_PREMISE = frozenset(
-    ["歳", "才", "円", "人", "名", "日", "週", "月", "年", "箇月", "か月", "以内", "以上", "聞く", "言う", "思う", "書く", "良い", "通"]
+    [
+        "歳",
+        "才",
+        "円",
+        "人",
+        "名",
+        "日",
+        "週",
+        "月",
+        "年",
+        "箇月",
+        "か月",
+        "以内",
+        "以上",
+        "聞く",
+        "言う",
+        "思う",
+        "書く",
+        "良い",
+        "通",
+    ]
 )
 
 # What a question asks for, and how a text that can answer says it. A passage on the matter
