@@ -85,6 +85,8 @@ def _on_one_matter(one: str, other: str) -> bool:
     if shared < _OF_SHORTER * shorter or shared < _OF_LONGER * longer:
         return False
     fewer, more = sorted((_nouns(one), _nouns(other)), key=len)
+    if "。" not in one + other and fewer != more:
+        return False  # rows of a table: 戸籍の謄本 450円 and 除籍の謄本 750円 are two matters
     return len(fewer & more) >= _OF_NOUNS * len(fewer)
 
 

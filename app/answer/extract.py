@@ -20,8 +20,8 @@ from app.answer.weigh import (
     held,
     lacks,
     named_ids,
+    near_headings,
     passage_tokens,
-    place_words,
     speaks_of,
 )
 from app.core.book import Citation, Hit
@@ -35,7 +35,7 @@ MAX_BLOCKS = 3
 _NEAR = 0.3
 
 # Passages that may speak: the best few, and none far below the best in score or in coverage.
-_PASSAGES = 6
+_PASSAGES = 8
 _SHARE_OF_SCORE = 0.4
 _SHARE_OF_COVERAGE = 0.7
 # A block far below the best one is not shown.
@@ -44,6 +44,8 @@ _SHARE_OF_BLOCK = 0.55
 # Chosen on a third of jsquad-valid: gold answer shown .93, in the first block .87.
 _SENTENCE, _GRAMS, _PASSAGE = 0.5, 0.3, 0.5
 _MARKED = 0.15
+_TOLD = 0.2
+_ROW = 0.15
 _REPEATS = 0.3
 
 # Characters up to which a sentence takes in its neighbours, and a list its items.
@@ -172,21 +174,44 @@ def _candidates(
     body = body_sentences(hit)
     heading_end = _heading_end(text, hit.passage.section_path)
     words = _words_by_sentence(text, body)
-    heading = place_words("", hit.passage.section_path[-1:])
+    heading = near_headings(hit)
     term = _TERM.sub("", question)
+    about = hit.passage.about
+    reply = _reply(text, body)
+    asks = float(bool(asked.saying))
     for number, (sentence, there) in enumerate(zip(body, words, strict=True)):
-        own = frozenset(bigrams(text[sentence.start : sentence.end]))
+        said = text[sentence.start : sentence.end]
+        own = frozenset(bigrams(said))
+        alike = own
+        if sentence.marked:
+            # An answer says what its question asks.
+            alike = own | frozenset(bigrams(text[:heading_end]))
+            said = reply
+        told, named = asked.said_of(said)
         # An answer speaks of what its question says, a sentence in part of what its heading says.
-        covered = asked.coverage(there | heading)
+        covered = asked.coverage(there | heading | named, about)
         if not sentence.marked:
-            covered = (covered + asked.coverage(there)) / 2
+            covered = (covered + asked.coverage(there | named)) / 2
         score = (
             _SENTENCE * covered
-            + _GRAMS * len(grams & own) / (len(grams) or 1)
+            + _GRAMS * len(grams & alike) / (len(grams) or 1)
             + _PASSAGE * passage_score
-            + _MARKED * (sentence.marked or _defines(text[sentence.start : sentence.end], term))
+            + _MARKED * ((sentence.marked and told >= asks) or _defines(said, term))
+            + _TOLD * told
+            - _ROW * _is_row(said)
         )
         yield _Candidate(score, hit, body, number, own, heading_end)
+
+
+def _reply(text: str, body: Sequence[_Sentence]) -> str:
+    """The whole answer of a 問答, to the end of its paragraph; empty elsewhere."""
+    marked = next((sentence for sentence in body if sentence.marked), None)
+    return text[marked.start :].split("\n", 1)[0] if marked else ""
+
+
+def _is_row(sentence: str) -> bool:
+    """Whether a sentence is the row of a table, torn from its head."""
+    return "。" not in sentence and len(re.split(r"[\s　]+", sentence.strip())) > 2
 
 
 def _defines(sentence: str, term: str) -> bool:

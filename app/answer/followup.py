@@ -35,6 +35,8 @@ _ASKING = re.compile(
 )
 # Things of one kind end alike: 婚姻届 and 離婚届, 戸籍 and 除籍.
 _KINDS = "届書証法券権籍氏"
+_DOCUMENT = re.compile("(?:.{1,20}[、の])?[一-鿿ァ-ヺ]+?(?:届|届出|申出|申請)(?=の)")
+_HANDED_IN = re.compile("出(?:す|せ|し)|提出|届け")
 _END = "。．？?　 "
 
 
@@ -59,7 +61,10 @@ def _read(core: str, before: str, *, connected: bool) -> str:
     if pointer:
         rest = core[pointer.end() :]
         if pointer["what"]:
-            return _topic(before) + rest
+            topic = _topic(before)
+            document = _DOCUMENT.match(topic)
+            # 婚姻届の証人は: what is handed in is the notification, not the witness.
+            return (document[0] if document and _HANDED_IN.search(rest) else topic) + rest
         if not rest.startswith(("場合", "とき")):
             return f"{_topic(before)}の{rest}"
         return f"{before}。{core}"

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from app.answer.premise import asserted
 from app.core import references
 from app.core.book import Hit
 from app.core.japanese import KANJI_NUMERALS, Token, fold, tokens
@@ -24,11 +25,62 @@ _STOOD_FOR = 0.85
 _LESSER = 0.3
 _LESSER_POS = {"動詞", "副詞", "代名詞", "接続詞", "感動詞", "連体詞"}
 _ASKING = {"何", "誰", "何時", "何処", "どれ", "どちら", "幾ら", "幾つ", "何故", "どう", "如何"}
-_VAGUE = {"今", "現在", "時", "場合", "事", "物", "為", "際", "後", "前", "方", "人", "者", "自分"}
+_VAGUE = {
+    "必要",
+    "手続き",
+    "方法",
+    "今",
+    "現在",
+    "時",
+    "場合",
+    "事",
+    "物",
+    "為",
+    "際",
+    "後",
+    "前",
+    "方",
+    "人",
+    "者",
+    "自分",
+}
+
+# 16歳からできると聞いた asks from what age: the number, and who said so, are not looked for.
+_OF_PREMISE = frozenset(
+    [
+        "歳",
+        "才",
+        "円",
+        "人",
+        "名",
+        "日",
+        "週",
+        "月",
+        "年",
+        "箇月",
+        "か月",
+        "以内",
+        "以上",
+        "聞く",
+        "言う",
+        "思う",
+        "書く",
+        "良い",
+        "通",
+    ]
+)
 
 # What a question asks for, and how a text that can answer says it. A passage on the matter
 # that lacks it (a fee, a deadline, opening hours) answers another question.
 _NUMERAL = f"[0-9{KANJI_NUMERALS}]"
+# A length of time or an age, and that there is none; 令和6年4月1日 and 1日目 are neither.
+_NUMBER = re.compile(f"{_NUMERAL}")
+_COUNT = f"(?<![0-9{KANJI_NUMERALS}月和成治正]){_NUMERAL}+ ?"
+_AGE = f"{_COUNT}[歳才]|成年"
+_SPAN = (
+    f"{_COUNT}(?:日(?!目)|[かヶ箇ヵ]月|月(?! ?{_NUMERAL})|週|年(?! ?{_NUMERAL}+ ?月)|時間)"
+    "|(?:期間|期限)[^。]{0,6}(?:ない|ありません)|いつでも"
+)
 _KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (re.compile(asks), re.compile(says))
     for asks, says in (
@@ -38,7 +90,7 @@ _KINDS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         ),
         (
             "何(?:日|[かヶ箇ヵ]月|週間?|年|歳|時間)|いつ(?:まで|から)|期限|期間は",
-            f"{_NUMERAL} ?(?:日|[か箇]?月|週|年|歳|時間)|遅滞なく|直ちに|速やか|まで",
+            f"{_SPAN}|{_AGE}|遅滞なく|直ちに|速やか|まで",
         ),
         (
             "電話番号|時間帯|[土日]曜|営業時間|(?:開い|あい)て(?:い|る|ま)",
@@ -52,6 +104,23 @@ _ABROAD = re.compile(
 )
 # What each takes away.
 _LACKED = 0.5
+# The same of a sentence, with the words that need not be said where the thing itself is.
+_SAYING: tuple[tuple[re.Pattern[str], re.Pattern[str], frozenset[str]], ...] = tuple(
+    (re.compile(asks), re.compile(says), frozenset((*words(named), *named.split())))
+    for asks, says, named in (
+        ("何[歳才]|年齢|いくつ", _AGE, "年齢 歳"),
+        (
+            "何(?:日|[かヶ箇ヵ]月|週間?|年)|いつ(?:まで|から)|期限|期間",
+            _SPAN,
+            "期限 期間 日 月 週 年",
+        ),
+        ("いくら|何円|料金|費用|手数料", f"{_NUMERAL} ?円|無料", "料金 費用 手数料"),
+        ("何[人名]", f"{_NUMERAL} ?[人名]", "人 名"),
+    )
+)
+
+# From so many nouns on a passage on the matter may lack one, of up to this share of their weight.
+_MANY, _MISSING = 4, 0.25
 
 # How many of the best passages are asked whether they answer.
 _PASSAGES = 3
@@ -75,6 +144,15 @@ class Wanted:
     stands: tuple[tuple[tuple[str, ...], tuple[tuple[str, ...], ...], frozenset[str]], ...] = ()
     said: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kinds: tuple[re.Pattern[str], ...] = ()
+    saying: tuple[tuple[re.Pattern[str], frozenset[str]], ...] = ()
+
+    def said_of(self, text: str) -> tuple[float, frozenset[str]]:
+        """How much (0 to 1) of what is asked for (an age, a time) a text says, and the words that stand for it."""
+        if not self.saying:
+            return 0.0, frozenset()
+        folded = fold(text)
+        found = [named for says, named in self.saying if says.search(folded)]
+        return len(found) / len(self.saying), frozenset().union(*found)
 
     def coverage(self, there: Collection[str], about: Collection[str] = ()) -> float:
         """The share (0 to 1) of the weight that the words `there` hold.
@@ -100,10 +178,11 @@ class Wanted:
     def _stood(self, there: Collection[str], about: Collection[str]) -> set[str]:
         stood: set[str] = set()
         for own, professional, articles in self.stands:
-            if not articles.isdisjoint(about) or any(
-                all(word in there for word in term) for term in professional
-            ):
+            if not articles.isdisjoint(about):
                 stood.update(own)
+            elif any(all(word in there for word in term) for term in professional):
+                # 認知 is a professional word itself: 嫡出でない子 does not stand for it.
+                stood.update(set(own).difference(*professional))
         return stood.union(*(self.said.get(id_, ()) for id_ in about))
 
 
@@ -136,6 +215,7 @@ def wanted(searcher: Searcher, result: SearchResult) -> Wanted:
         stands=stands,
         said=question.likeness.said,
         kinds=_kinds(fold(question.text)),
+        saying=_saying(fold(question.text)),
     )
 
 
@@ -163,6 +243,12 @@ def _kinds(question: str) -> tuple[re.Pattern[str], ...]:
     return (*(says for asks, says in _KINDS if asks.search(question)), *abroad)
 
 
+def _saying(question: str) -> tuple[tuple[re.Pattern[str], frozenset[str]], ...]:
+    number = asserted(question)
+    asked = f"{question} 何{number.unit}" if number else question
+    return tuple((says, named) for asks, says, named in _SAYING if asks.search(asked))
+
+
 def named_ids(question: Question) -> set[str]:
     """Ids of the articles and notices that a question names; a law as a whole is none."""
     ids = (
@@ -182,19 +268,33 @@ def speaks_of(hit: Hit, named: Collection[str]) -> bool:
 
 def held(hit: Hit, asked: Wanted) -> float:
     """The share (0 to 1) of the wanted weight that a passage with its place holds."""
-    return asked.coverage(_there(hit), hit.passage.about)
+    return asked.coverage(_there(hit, asked), hit.passage.about)
 
 
 def lacks(hit: Hit, asked: Wanted) -> bool:
-    """Whether a passage's own text lacks a noun of the question and all that stands for it."""
+    """Whether a passage's own text lacks a noun of the question and all that stands for it.
+
+    Of many nouns one that is not among the rarest may be missing.
+    """
     there = {token.norm for token in passage_tokens(hit.passage.text)}
-    return not asked.nouns <= asked.known(there, hit.passage.about)
+    there |= asked.said_of(hit.passage.text)[1]
+    missing = asked.nouns - asked.known(there, hit.passage.about)
+    if len(asked.nouns) < _MANY or len(missing) > 1:
+        return bool(missing)
+    weights = asked.weights
+    return sum(weights[w] for w in missing) > _MISSING * sum(weights[w] for w in asked.nouns)
 
 
-def _there(hit: Hit) -> set[str]:
+def _there(hit: Hit, asked: Wanted) -> set[str]:
     there = {token.norm for token in passage_tokens(hit.passage.text)}
     there.update(place_words(hit.book.title, hit.passage.section_path))
+    there.update(asked.said_of(hit.passage.text)[1])
     return there
+
+
+def near_headings(hit: Hit) -> frozenset[str]:
+    """The words of the two nearest headings: an article's caption, and the part of the law it stands in."""
+    return place_words("", hit.passage.section_path[-2:])
 
 
 @lru_cache(maxsize=4096)
@@ -217,7 +317,10 @@ def _article_ids(text: str) -> tuple[str, ...]:
 def _own_words(question: Question) -> dict[str, float]:
     """Words the user wrote → their share of weight; what merely asks (誰, いつ) has none."""
     own: dict[str, float] = {}
+    taken = _OF_PREMISE if asserted(question.text) else frozenset[str]()
     for token in tokens(question.text):
+        if token.norm in taken or (taken and _NUMBER.search(token.norm)):
+            continue
         if question.terms.get(token.norm, 0.0) < 1.0 or token.norm in _ASKING:
             continue
         lesser = token.pos in _LESSER_POS or token.norm in _VAGUE

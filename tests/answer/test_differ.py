@@ -95,3 +95,11 @@ def test_what_is_not_needed_is_not_opposed_to_what_is_the_case() -> None:
     other = "配偶者の直系卑属を養子とする場合に当たる。"
     assert not differ(one, other)
     assert differ(one, "自己又は配偶者の直系卑属を養子とする場合も要する。")
+
+
+def test_rows_of_a_table_on_two_things_do_not_differ() -> None:
+    assert not differ(
+        "戸籍の謄本・抄本、戸籍証明書　一通　四百五十円",
+        "除かれた戸籍の謄本・抄本、除籍証明書　1通　750円",
+    )
+    assert differ("戸籍の謄本・抄本　一通　四百五十円", "戸籍の謄本・抄本　1通　750円")

@@ -88,3 +88,18 @@ def test_what_has_nothing_to_do_with_the_books_is_no_case_for_an_inquiry(product
     answer = product.answerer.ask("粗大ごみの収集").answer
     assert answer.inquiry == ""
     assert "受理照会" not in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("死亡届の期限", "7日以内"),
+        ("国外で出生があったときの届出の期間", "三箇月以内"),
+        ("謄本の手数料はいくらか", "450円"),
+        ("縁氏続称は縁組から何年で", "7年"),
+    ],
+)
+def test_the_first_block_says_the_kind_of_thing_asked_for(
+    product: Shiori, question: str, told: str
+) -> None:
+    assert told in shown(product.answerer.ask(question))[0]

@@ -83,3 +83,29 @@ def test_a_passage_without_the_kind_of_thing_asked_for_is_less_sure(
     assert asked.kinds
     best = max(held(hit, asked) for hit in result.hits[:3])
     assert (confidence(result, asked) == best) is sure
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "told"),
+    [
+        ("出生届は何日以内か", "出生の日から十四日以内に届け出る。", 1.0),
+        ("離婚してから何日待つ", "待つ期間はない。", 1.0),
+        ("離婚してから何日待つ", "令和6年4月1日以後に生まれた子", 0.0),
+        ("届出は何日以内か", "発生した日を1日目として数える。", 0.0),
+        ("分籍は何歳から", "成年に達した者は分籍できる。", 1.0),
+        ("証人は何人か", "成年の証人二人以上が署名する。", 1.0),
+        ("手数料はいくらか", "条例で定める。", 0.0),
+        ("離婚届の書き方", "14日以内に届け出る。", 0.0),
+    ],
+)
+def test_a_span_an_age_or_a_sum_is_told_from_a_date(
+    product: Shiori, question: str, text: str, told: float
+) -> None:
+    asked = wanted(product.searcher, product.searcher.search(question))
+    assert asked.said_of(text)[0] == told
+
+
+def test_a_professional_word_is_stood_for_by_no_other() -> None:
+    row = (("認知", "届け"), (("認知", "届け出"), ("嫡出", "無い", "子")), frozenset[str]())
+    asked = Wanted(weights={"認知": 3.0, "届け": 1.0}, stands=(row,))
+    assert asked.coverage({"嫡出", "無い", "子"}) == pytest.approx(0.85 / 4)
