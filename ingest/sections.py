@@ -286,9 +286,7 @@ def _split_heading(line: Line) -> tuple[Heading, str] | None:
         return Heading(_shown(text), "heading", level), ""
     if _BRACKET.match(text):
         return Heading(text, "bracket", 8.0), ""
-    if line.kind == "heading" or (
-        line.size >= 1.15 and len(text) <= 40 and not text.endswith(("。", "、"))
-    ):
+    if line.kind == "heading":
         return Heading(_shown(text), "heading", 2.5 if line.size >= 1.4 else 3.5), ""
     return None
 

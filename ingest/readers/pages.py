@@ -22,6 +22,9 @@ from ingest.layout.shapes import Row
 from ingest.readers import order
 
 _EDGE = 0.15  # share of the printed area's height in which heads and numbers stand
+_COMMON = 0.3  # share of the characters that the commonest size has in print
+_LARGE = 1.12  # size of a heading's characters, the text's being 1
+_LARGE_IN_PICTURE = 1.18  # where the size is measured in a picture
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _KANJI_NUMBER = "[〇一二三四五六七八九十百]"
 _SHEET = re.compile(
@@ -277,7 +280,7 @@ class _Look(NamedTuple):
 def _look(edge: _Edge, body: float) -> _Look:
     row = edge.row
     text = _bare(row.text, edge.draft.label)
-    return _Look(edge.side, text, row.across, row.em >= 1.12 * body)
+    return _Look(edge.side, text, row.across, row.em >= _LARGE * body)
 
 
 def _mark_lone_heads(edges: list[_Edge]) -> None:
@@ -458,12 +461,20 @@ def _fall_back(drafts: Sequence[PageDraft], file_labels: Sequence[str]) -> None:
 
 
 def _body_size(drafts: Sequence[PageDraft]) -> float:
-    """The book's commonest character size in points."""
+    """The book's commonest character size in points.
+
+    Handwriting has none, nor has a page photographed at an angle: there it is the middle one.
+    """
     sizes: Counter[float] = Counter()
     for draft in drafts:
         for row in draft.rows:
             sizes[round(row.em, 1)] += len(row.text)
-    return (sizes.most_common(1)[0][0] if sizes else 0.0) or 1.0
+    if not sizes:
+        return 1.0
+    size, count = sizes.most_common(1)[0]
+    if count < _COMMON * sizes.total():
+        size = median(sizes.elements())
+    return size or 1.0
 
 
 def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
@@ -517,9 +528,10 @@ def _whole_words(lines: list[Line]) -> list[Line]:
 
 def _line(row: Row, draft: PageDraft, size: float, begins: bool, note: bool) -> Line:
     kind: LineKind = "body"
+    large = _LARGE if draft.extractor == "pdfium" else _LARGE_IN_PICTURE
     if row.table:
         kind = "table"
-    elif size >= 1.12 and len(row.text) <= 60:
+    elif size >= large and len(row.text) <= 60 and not row.text.endswith(("。", "、")):
         kind = "heading"
     elif note:
         kind = "footnote"

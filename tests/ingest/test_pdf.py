@@ -288,6 +288,24 @@ def test_heading_at_the_top_of_several_pages_is_no_head(tmp_path: Path):
     assert [shown(document, index)[0] for index in (1, 4)] == ["解説", "解説"]
 
 
+def test_larger_print_is_a_heading_unless_it_is_a_sentence(tmp_path: Path):
+    lines = [("届書の書き方", 14), *[("届出は口頭でもできる", 10)] * 4, ("大きな文。", 14)]
+    marks = [
+        m for n, (text, size) in enumerate(lines) for m in across(text, 50, 500 - 30 * n, size)
+    ]
+    page = read_pdf(write_pdf(tmp_path / "a.pdf", [marks])).pages[0]
+    assert [line.text for line in page.lines if line.kind == "heading"] == ["届書の書き方"]
+
+
+def test_lines_of_many_sizes_as_in_handwriting_are_no_headings(tmp_path: Path):
+    sizes = (12.6, 12.2, 11.5, 11.6, 10.6, 10)
+    marks = [
+        m for n, size in enumerate(sizes) for m in across("春はあけぼの", 50, 500 - 30 * n, size)
+    ]
+    page = read_pdf(write_pdf(tmp_path / "a.pdf", [marks])).pages[0]
+    assert {line.kind for line in page.lines} == {"body"}
+
+
 def test_footnote_at_the_foot_of_most_pages_is_no_running_foot(tmp_path: Path):
     pages = [
         marks + across(f"注{number} 昭和{number}年回答参照", 50, 60, 8)
