@@ -131,7 +131,9 @@ def _passage(
     law: str,
 ) -> Passage:
     section = chunk.section
-    pages = sorted({piece.page_index for item in chunk.paragraphs for piece in item.pieces})
+    pieces = [piece for item in chunk.paragraphs for piece in item.pieces]
+    pages = sorted({piece.page_index for piece in pieces})
+    halves = (piece.label for piece in pieces if piece.page_index == pages[0])
     own = _own_reference(section, law)
     numbered = list(_numbered(chunk)) if own else []
     about = _own_ids(own, [number for number, _ in numbered]) if own else ()
@@ -157,7 +159,7 @@ def _passage(
         kind="article" if own else section.kind,
         page_index=pages[0],
         page_index_end=pages[-1],
-        page_label=labels.get(pages[0], ""),
+        page_label=next(halves, "") or labels.get(pages[0], ""),
         boxes=_boxes(chunk.paragraphs),
         about=about,
         cites=tuple(id_ for id_ in cites if id_ not in about),

@@ -227,11 +227,12 @@ def _line_out(line: Line) -> list[Any]:
         line.level,
         line.size,
         [[ruby.start, ruby.end, ruby.text] for ruby in line.ruby],
+        line.label,
     ]
 
 
 def _line_in(row: list[Any]) -> Line:
-    text, box, kind, starts, level, size, ruby = row
+    text, box, kind, starts, level, size, ruby, label = row
     return Line(
         text,
         None if box is None else Box(*box),
@@ -240,6 +241,7 @@ def _line_in(row: list[Any]) -> Line:
         level,
         size,
         tuple(Ruby(*reading) for reading in ruby),
+        label,
     )
 
 

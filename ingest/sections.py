@@ -46,12 +46,16 @@ _CAPTION = re.compile(r"[（(][^（）()]{1,60}[）)]$")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Characters `start:end` of a paragraph stand in `box` on page `page_index`."""
+    """Characters `start:end` of a paragraph stand in `box` on page `page_index`.
+
+    `label` is the printed number there, where a sheet bears two pages.
+    """
 
     start: int
     end: int
     page_index: int
     box: Box | None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +335,7 @@ def _article(text: str, match: re.Match[str], level: float) -> tuple[Heading, st
 
 def _paragraph(line: Line, page_index: int) -> Paragraph:
     stripped = line.text.strip()
-    piece = Piece(0, len(stripped), page_index, line.box)
+    piece = Piece(0, len(stripped), page_index, line.box, line.label)
     return Paragraph(stripped, (piece,), line.kind, tuple(ruby.text for ruby in line.ruby))
 
 

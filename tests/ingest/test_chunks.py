@@ -43,6 +43,16 @@ def test_headings_with_nothing_below_them_are_not_lost() -> None:
     ]
 
 
+def test_a_passage_bears_the_number_of_the_half_of_the_sheet_it_begins_on() -> None:
+    lines = [
+        Line("第一条　届出。", label="30"),
+        Line("第二条　審査。", label="31"),
+        Line("第三条　受理。"),
+    ]
+    found = passages(book(*lines, label="30・31"), "b")
+    assert [passage.page_label for passage in found] == ["30", "31", "30・31"]
+
+
 def test_paragraphs_of_an_article_know_their_numbers_and_what_they_refer_to() -> None:
     document = book(
         "第十条　届出は市役所でする。",
