@@ -268,6 +268,10 @@ def _watching() -> Iterator[Callable[[Any], None]]:
                 progress.remove_task(bars.pop(event.source))
             if event.state == "failed":
                 progress.console.print(Text(f"失敗: {event.reason}", style="red"), soft_wrap=True)
+            elif event.state == "left_out":
+                progress.console.print(
+                    Text(f"対象外: {event.reason}", style="yellow"), soft_wrap=True
+                )
             elif event.state == "added":
                 progress.console.print(Text(f"追加: {name}"))
 
@@ -276,9 +280,10 @@ def _watching() -> Iterator[Callable[[Any], None]]:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     files = summary["files"]
+    left_out = f" 対象外{len(summary['left_out'])}" if summary["left_out"] else ""
     out.print(
         f"{files['seen']}件中 追加{files['added']} 変更なし{files['unchanged']}"
-        f" 失敗{files['failed']} / {summary['pages']:,}ページ"
+        f" 失敗{files['failed']}{left_out} / {summary['pages']:,}ページ"
         f" {summary['passages']:,}パッセージ {summary['seconds']:.1f}秒"
     )
 

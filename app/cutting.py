@@ -51,10 +51,10 @@ def compare(dataset: Dataset, folder: Path, settings: Settings, stage: Stage) ->
     the same for both. Raises BadRequest where the folder holds no book.
     """
     from ingest.pipeline import Prepared, prepare
-    from ingest.readers import find_files
+    from ingest.readers import find_files, is_book
     from ingest.sandbox import read_book
 
-    files = list(find_files([folder]))
+    files = [path for path in find_files([folder]) if is_book(path)]
     if not files:
         raise BadRequest(
             f"{folder} に読める本がありません。",

@@ -8,8 +8,9 @@ passage length is cut between paragraphs (項), then between sentences.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from app.core import references
 from app.core.book import Box, Document, PageBoxes, Passage, passage_ids
@@ -42,8 +43,7 @@ def passages(document: Document, book_id: str, passage_chars: int = 600) -> list
     """A document's passages in reading order; `passage_chars` is the length aimed at."""
     chunks = [
         chunk
-        for section in sections(document)
-        if section.paragraphs or section.kind in ("article", "question")
+        for section in _speaking(sections(document))
         for chunk in _chunks(section, passage_chars)
     ]
     ids = passage_ids(book_id, [(chunk.section.path, chunk.text) for chunk in chunks])
@@ -54,6 +54,33 @@ def passages(document: Document, book_id: str, passage_chars: int = 600) -> list
         _passage(chunk, passage_id, book_id, ordinal, labels, terms, law)
         for ordinal, (passage_id, chunk) in enumerate(zip(ids, chunks, strict=True))
     ]
+
+
+def _speaking(found: Sequence[Section]) -> Iterator[Section]:
+    """The sections with text of their own, and headings with nothing below them.
+
+    A heading that others stand below is in their paths. Nothing would hold the words of one
+    that has nothing below (第三章　削除, the lines of a title page): those in a row are one section.
+    """
+    alone: list[Section] = []
+    for section, after in zip_longest(found, found[1:]):
+        own = section.paragraphs or section.kind in ("article", "question")
+        if not own and section.heading is not None:
+            depth = len(section.headings)
+            if after is None or after.headings[:depth] != section.headings:
+                alone.append(section)
+            continue
+        yield from _joined(alone)
+        alone = []
+        if own:
+            yield section
+    yield from _joined(alone)
+
+
+def _joined(alone: Sequence[Section]) -> Iterator[Section]:
+    if alone:
+        lines = tuple(section.heading for section in alone[1:] if section.heading is not None)
+        yield replace(alone[0], paragraphs=lines)
 
 
 def _chunks(section: Section, passage_chars: int) -> Iterator[_Chunk]:
@@ -104,7 +131,9 @@ def _passage(
     law: str,
 ) -> Passage:
     section = chunk.section
-    pages = sorted({piece.page_index for item in chunk.paragraphs for piece in item.pieces})
+    pieces = [piece for item in chunk.paragraphs for piece in item.pieces]
+    pages = sorted({piece.page_index for piece in pieces})
+    halves = (piece.label for piece in pieces if piece.page_index == pages[0])
     own = _own_reference(section, law)
     numbered = list(_numbered(chunk)) if own else []
     about = _own_ids(own, [number for number, _ in numbered]) if own else ()
@@ -130,7 +159,7 @@ def _passage(
         kind="article" if own else section.kind,
         page_index=pages[0],
         page_index_end=pages[-1],
-        page_label=labels.get(pages[0], ""),
+        page_label=next(halves, "") or labels.get(pages[0], ""),
         boxes=_boxes(chunk.paragraphs),
         about=about,
         cites=tuple(id_ for id_ in cites if id_ not in about),

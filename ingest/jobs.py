@@ -40,7 +40,10 @@ _PATIENCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Progress of one file: `state` is reading (with pages done and all), added, unchanged or failed."""
+    """Progress of one file.
+
+    `state` is reading (with pages done and all), added, unchanged, failed or left_out.
+    """
 
     source: str
     state: str
@@ -65,9 +68,13 @@ class FileResult:
 
 @dataclass(slots=True)
 class Summary:
-    """What became of a run over many files; `seconds` is wall time."""
+    """What became of a run over many files; `seconds` is wall time.
+
+    `left_out` are files that lay among the books and are none, by name, with the reason.
+    """
 
     results: list[FileResult] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -86,6 +93,9 @@ class Summary:
                 "failed": len(self.failed),
             },
             "failed": [{"file": item.file, "reason": item.reason} for item in self.failed],
+            "left_out": [
+                {"file": file, "reason": reason} for file, reason in self.left_out.items()
+            ],
             "added": [
                 {
                     "file": item.file,
@@ -162,6 +172,10 @@ class _Run:
         """The files that have to be read; the others' ends are noted at once."""
         for file in files:
             self._check_stopping()
+            if file.left_out:
+                self.summary.left_out[file.source] = file.left_out
+                self.on_event(Event(file.source, "left_out", reason=file.left_out))
+                continue
             job_id = self.shelf.ledger.start_job(file.source)
             self.open_jobs.add(job_id)
             try:

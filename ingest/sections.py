@@ -1,7 +1,8 @@
 """Pages of printed lines → sections: which heading every paragraph stands under.
 
 A heading is what the format itself marks, what the file's outline names, what a label
-in the field's form announces (第2章, 第七十七条の二, 問12, 【解説】), or a short line set larger.
+in the field's form announces (第2章, 第七十七条の二, 問12, 【解説】), a short line set larger, or
+one of `numbered_headings`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from app.core.book import Box, Document, Line, LineKind, joint
 from ingest.contents import contents_pages, index_pages
 from ingest.metadata import is_colophon
+from ingest.numbered import numbered_headings
 
 _NUMBER = r"[0-9０-９〇一二三四五六七八九十百千]+"
 _BRANCH = rf"(?:[のノ]{_NUMBER})*"
@@ -20,6 +22,8 @@ _AFTER = r"(?=[\s　（(]|$)"
 
 # Ranks order headings without a stated level; the format's own levels are 1 to 6.
 _ARTICLE_RANK = 7.0
+_BRACKET_RANK = 8.0
+_NUMBERED_RANK = 6.0
 _DIVISIONS = {"編": 1.0, "部": 1.2, "章": 2.0, "節": 3.0, "款": 4.0, "目": 5.0}
 
 _DIVISION = re.compile(rf"第\s*{_NUMBER}\s*([編部章節款目]){_BRANCH}{_AFTER}")
@@ -42,12 +46,16 @@ _CAPTION = re.compile(r"[（(][^（）()]{1,60}[）)]$")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Characters `start:end` of a paragraph stand in `box` on page `page_index`."""
+    """Characters `start:end` of a paragraph stand in `box` on page `page_index`.
+
+    `label` is the printed number there, where a sheet bears two pages.
+    """
 
     start: int
     end: int
     page_index: int
     box: Box | None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +112,17 @@ def sections(document: Document) -> list[Section]:
     builder = _Builder(document.title)
     outline = {(_bare(item.title), item.page_index): item.level for item in document.outline}
     pointing = contents_pages(document) | index_pages(document)
-    for page in document.pages:
-        if page.index in pointing:
-            continue
+    shown = [page for page in document.pages if page.index not in pointing]
+    forms = numbered_headings([line for page in shown for line in page.lines])
+    number = 0
+    for page in shown:
         if page.index >= len(document.pages) // 2 and is_colophon(page):
             builder.begin_anew()
         builder.turn_page()
         for line in page.lines:
             level = line.level or outline.get((_bare(line.text), page.index), 0)
-            builder.add(replace(line, level=level), page.index)
+            builder.add(replace(line, level=level), page.index, forms.get(number, ""))
+            number += 1
     return builder.finish()
 
 
@@ -134,6 +144,7 @@ class _Builder:
     caption: Paragraph | None = None
     first_of_page: int = 0
     note_in: int | None = None
+    ranks: dict[str, float] = field(default_factory=dict)
 
     def begin_anew(self) -> None:
         """What follows stands under none of the headings so far."""
@@ -146,7 +157,8 @@ class _Builder:
         self.first_of_page = len(self.done)
         self.note_in = None
 
-    def add(self, line: Line, page_index: int) -> None:
+    def add(self, line: Line, page_index: int, form: str = "") -> None:
+        """Take the next line; `form` is that of its number where it is a numbered heading."""
         paragraph = _paragraph(line, page_index)
         if not paragraph.text:
             return
@@ -156,6 +168,8 @@ class _Builder:
         if goes_on and self._continue(paragraph, line):
             return
         split = _split_heading(line)
+        if split is None and form and self._may_be_numbered():
+            split = Heading(_shown(line.text), "heading", self._rank_of(form)), ""
         if split is None:
             self._place_caption()
             if _CAPTION.match(line.text.strip()) and line.level == 0 and line.kind == "body":
@@ -169,6 +183,20 @@ class _Builder:
         self._open(heading, slice_paragraph(paragraph, 0, len(text[:at].rstrip())))
         if rest:
             self.body.append(slice_paragraph(paragraph, at, len(text)))
+
+    def _may_be_numbered(self) -> bool:
+        """Numbered parts of an article or an answer stay with it; its 解説 may have parts."""
+        kinds = [heading.kind for heading in self.stack]
+        return "question" not in kinds and kinds[-1:] != ["article"]
+
+    def _rank_of(self, form: str) -> float:
+        """A form of number stands below those met before it, and below 【】 where it began there."""
+        if form not in self.ranks:
+            below = any(heading.kind == "bracket" for heading in self.stack)
+            self.ranks[form] = (_BRACKET_RANK if below else _NUMBERED_RANK) + 0.1 * (
+                len(self.ranks) + 1
+            )
+        return self.ranks[form]
 
     def _place_note(self, note: Paragraph, line: Line) -> bool:
         """Put a note at the foot of a page into the section above that refers to it by its mark."""
@@ -285,10 +313,8 @@ def _split_heading(line: Line) -> tuple[Heading, str] | None:
     if line.level:
         return Heading(_shown(text), "heading", level), ""
     if _BRACKET.match(text):
-        return Heading(text, "bracket", 8.0), ""
-    if line.kind == "heading" or (
-        line.size >= 1.15 and len(text) <= 40 and not text.endswith(("。", "、"))
-    ):
+        return Heading(text, "bracket", _BRACKET_RANK), ""
+    if line.kind == "heading":
         return Heading(_shown(text), "heading", 2.5 if line.size >= 1.4 else 3.5), ""
     return None
 
@@ -309,7 +335,7 @@ def _article(text: str, match: re.Match[str], level: float) -> tuple[Heading, st
 
 def _paragraph(line: Line, page_index: int) -> Paragraph:
     stripped = line.text.strip()
-    piece = Piece(0, len(stripped), page_index, line.box)
+    piece = Piece(0, len(stripped), page_index, line.box, line.label)
     return Paragraph(stripped, (piece,), line.kind, tuple(ruby.text for ruby in line.ruby))
 
 

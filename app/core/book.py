@@ -45,7 +45,8 @@ class Line:
     `text` holds the base text only, as printed; `ruby` the readings beside it.
     `starts_paragraph` is false where the line goes on from the one before.
     `level` is the heading level the format itself states (1 is highest, 0 none).
-    `size` is the character size relative to the body text of the book.
+    `size` is the character size relative to the body text of the book. `label` is the printed
+    number of the page the line stands on, where the sheet bears two.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Line:
     level: int = 0
     size: float = 1.0
     ruby: tuple[Ruby, ...] = ()
+    label: str = ""
 
     def as_row(self) -> list[Any]:
         """The line as JSON values, which `of_row` reads."""
@@ -67,14 +69,17 @@ class Line:
             self.level,
             self.size,
             [[ruby.start, ruby.end, ruby.text] for ruby in self.ruby],
+            self.label,
         ]
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Line:
         """The line that `as_row` gave."""
-        text, box, kind, starts, level, size, readings = row
+        # Books added before lines had labels of their own keep rows without.
+        text, box, kind, starts, level, size, readings, *label = row
         ruby = tuple(Ruby(*reading) for reading in readings)
-        return cls(text, None if box is None else Box(*box), kind, starts, level, size, ruby)
+        place = None if box is None else Box(*box)
+        return cls(text, place, kind, starts, level, size, ruby, *label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Page:
     """One page in reading order.
 
     `index` counts from 0 in the file; `label` is the printed page number as a
-    string ("124の1", "ⅲ"), empty where none is printed. `heads` holds running
+    string ("124の1", "ⅲ"; "30・31" on a sheet of two pages), empty where none is printed. `heads` holds running
     heads, footers and the printed number, which are no part of `lines`.
     `width` and `height` are points (0 where the format has no pages).
     """

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from app.core.errors import UnreadableFile
+from ingest.readers.dispatch import is_junk
 from ingest.readers.faults import broken, locked
 
 MAX_MEMBER = 300 << 20
@@ -75,7 +76,7 @@ def unpack_zip(path: Path, into: Path) -> list[Path]:
         room = MAX_TOTAL
         for info in archive.infolist():
             name = member_name(info)
-            if info.is_dir() or _is_junk(name):
+            if info.is_dir() or any(map(is_junk, _folders(name))):
                 continue
             if info.flag_bits & 0x1:
                 raise locked(path, None)
@@ -108,8 +109,6 @@ def member_name(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _is_junk(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(part.startswith((".", "~$")) and part != ".." for part in parts) or (
-        "__MACOSX" in parts
-    )
+def _folders(name: str) -> tuple[str, ...]:
+    """A member's folders and its own name; what leads out of the archive is told elsewhere."""
+    return tuple(part for part in PurePosixPath(name).parts if part != "..")

@@ -48,6 +48,8 @@ _NAMES = {
     "zip": "ZIP",
     "ole": "旧形式のOffice文書",
 }
+_KNOWN_BY_CONTENT = ("pdf", "docx", "xlsx", "epub")
+_JUNK = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini")
 _FUNCTIONS = {
     "markdown": ("ingest.readers.markdown", "read_markdown"),
     "text": ("ingest.readers.text", "read_text"),
@@ -188,14 +190,26 @@ def _sniff_zip(path: Path) -> str:
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """All files of known kinds in the given files and folders, in order of path.
-
-    Hidden files and the lock files of office programs (`~$…`) are passed over.
-    """
+    """All files in the given files and folders, in order of path, but for what `is_junk`."""
     for path in sorted(paths):
+        if is_junk(path.name):
+            continue
         if path.is_dir():
-            yield from find_files(
-                [child for child in path.iterdir() if not child.name.startswith((".", "~$"))]
-            )
-        elif path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "~$")):
+            yield from find_files(list(path.iterdir()))
+        else:
             yield path
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is kept by a system for itself: hidden, a lock, a cache of pictures."""
+    return name.startswith((".", "~$")) or name.lower() in _JUNK
+
+
+def is_book(path: Path) -> bool:
+    """Whether a file found in a folder is meant to be read: by its name, or by what is in it."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        return path.is_file() and sniff(path) in _KNOWN_BY_CONTENT
+    except (OSError, UnknownFormat, UnreadableFile):
+        return False

@@ -49,6 +49,7 @@ _LONG_VOWEL = re.compile("(?<=[ァ-ヺ])[一1―](?=[ァ-ヺ、。，．・」�
 _ONE = re.compile("(?<![ァ-ヿぁ-ゖ])ー(?=[一-龠])")
 _FULL_STOP = re.compile("(?<=[ぁ-んァ-ヶ一-龠])°")
 _LETTER_O = re.compile("(?<=[A-Za-z])0+(?=[a-z]{2})")
+_FILLED = 0.85  # share of a box's breadth that characters fill at most
 _RUBY_RATIO = 0.78  # the engine's boxes are padded, which makes ruby look larger
 _MAX_PIXELS = 60_000_000
 
@@ -284,8 +285,10 @@ def order(readings: list[Reading], scale: float, lines: Sequence[Box] = ()) -> A
     vertical = 2 * upright > sum(len(reading.text) for reading in readings)
     glyphs: list[Glyph] = []
     heads = []
-    for reading in readings:
-        line = list(_glyphs(_straight(reading, tilt), scale))
+    straight = [_straight(reading, tilt) for reading in readings]
+    filled = _filled(straight)
+    for reading in straight:
+        line = list(_glyphs(reading, scale, filled))
         if vertical and reading.lies:
             heads.append(line)
         else:
@@ -327,20 +330,36 @@ def _straight(reading: Reading, tilt: float) -> Reading:
     return Reading(corners, reading.text, reading.score)
 
 
-def _glyphs(reading: Reading, scale: float) -> Iterator[Glyph]:
+def _filled(readings: list[Reading]) -> float:
+    """The share of a box's breadth that its characters fill: boxes are padded across the line."""
+    shares = []
+    for reading in readings:
+        x0, y0, x1, y1 = reading.bounds
+        length, breadth = (y1 - y0, x1 - x0) if reading.upright else (x1 - x0, y1 - y0)
+        cells = sum(map(_advance, reading.text))
+        if cells >= 8 and breadth > 0:
+            shares.append(length / cells / breadth)
+    return min(median(shares), _FILLED) if len(shares) >= 3 else _FILLED
+
+
+def _advance(char: str) -> float:
+    return 1.0 if is_wide(char) or not char.isascii() else 0.5
+
+
+def _glyphs(reading: Reading, scale: float, filled: float) -> Iterator[Glyph]:
     """The line's characters spread evenly over its box: enough to order lines by.
 
-    Boxes are padded across the line, so the size is taken along it where the line is
-    long enough to tell.
+    The size is taken along the line where it is long enough to tell, else across it, where
+    characters fill the share `filled`.
     """
     x0, y0, x1, y1 = (value * scale for value in reading.bounds)
     upright = reading.upright
-    em = 0.85 * (x1 - x0 if upright else y1 - y0)
-    weights = [1.0 if is_wide(char) or not char.isascii() else 0.5 for char in reading.text]
+    em = filled * (x1 - x0 if upright else y1 - y0)
+    weights = [_advance(char) for char in reading.text]
     place = y0 if upright else x0
     step = ((y1 - y0) if upright else (x1 - x0)) / (sum(weights) or 1.0)
     if sum(weights) >= 5:
-        em = min(em, step)
+        em = min(_FILLED * (x1 - x0 if upright else y1 - y0), step)
     middle = (x0 + x1) / 2 if upright else (y0 + y1) / 2
     low, high = middle - em / 2, middle + em / 2
     for char, weight in zip(reading.text, weights, strict=True):

@@ -20,8 +20,12 @@ from app.core.japanese import parse_number
 from ingest.layout.lines import OPENING
 from ingest.layout.shapes import Row
 from ingest.readers import order
+from ingest.readers.facing import Number, facing_numbers
 
 _EDGE = 0.15  # share of the printed area's height in which heads and numbers stand
+_COMMON = 0.3  # share of the characters that the commonest size has in print
+_LARGE = 1.12  # size of a heading's characters, the text's being 1
+_LARGE_IN_PICTURE = 1.18  # where the size is measured in a picture
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _KANJI_NUMBER = "[〇一二三四五六七八九十百]"
 _SHEET = re.compile(
@@ -54,7 +58,8 @@ class PageDraft:
 
     `area` is what the book's pages of this size print on (x0, y0, x1, y1): the paper may be larger.
     `turn` is how many quarter turns clockwise lead from the page as it is read to the page
-    as it is shown, where text is printed sideways.
+    as it is shown, where text is printed sideways. `halves` are the numbers of the left and
+    the right page on a sheet that bears two.
     """
 
     index: int
@@ -68,7 +73,15 @@ class PageDraft:
     turn: int = 0
     head_rows: set[int] = field(default_factory=set)
     label: str = ""
+    halves: tuple[str, str] | None = None
     area: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    def label_of(self, row: Row) -> str:
+        """The number of the page on this sheet that a row stands on."""
+        if self.halves is None:
+            return self.label
+        x0, _, x1, _ = row.box
+        return self.halves[0 if (x0 + x1) / 2 < self.width / 2 else 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +289,8 @@ class _Look(NamedTuple):
 
 def _look(edge: _Edge, body: float) -> _Look:
     row = edge.row
-    text = _bare(row.text, edge.draft.label)
-    return _Look(edge.side, text, row.across, row.em >= 1.12 * body)
+    text = _bare(row.text, edge.draft.label_of(row))
+    return _Look(edge.side, text, row.across, row.em >= _LARGE * body)
 
 
 def _mark_lone_heads(edges: list[_Edge]) -> None:
@@ -322,13 +335,16 @@ class _Candidate:
     value: int
     script: str
     alone: bool
+    x: float  # points
 
 
 def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
     """Find the pages' printed numbers: those that grow with the page index, by majority of neighbours."""
-    candidates: dict[int, list[_Candidate]] = defaultdict(list)
+    candidates: dict[int, list[_Candidate]] = {draft.index: [] for draft in drafts}
     for edge in edges:
         candidates[edge.draft.index] += _candidates(edge)
+    _number_facing(drafts, candidates)
+    candidates = {draft.index: candidates[draft.index] for draft in drafts if draft.halves is None}
     votes: dict[int, Counter[tuple[str, int]]] = {
         index: Counter({(found.script, found.value - index) for found in here})
         for index, here in candidates.items()
@@ -360,6 +376,27 @@ def _number(drafts: Sequence[PageDraft], edges: list[_Edge]) -> None:
     _fill_between(drafts)
 
 
+def _number_facing(drafts: Sequence[PageDraft], candidates: dict[int, list[_Candidate]]) -> None:
+    """Number the sheets that bear two pages."""
+    sheets = {}
+    for draft in drafts:
+        if draft.width > draft.height > 0:
+            sheets[draft.index] = [
+                Number(found.text, found.value, found.script, found.x / draft.width, y, found.alone)
+                for found in candidates[draft.index]
+                if found.edge.side in "TB"
+                for y in [(found.edge.row.box[1] + found.edge.row.box[3]) / 2 / draft.height]
+            ]
+    labels = facing_numbers(sheets)
+    for draft in drafts:
+        if draft.index in labels:
+            draft.halves = labels[draft.index]
+            draft.label = "・".join(draft.halves[::-1] if draft.vertical else draft.halves)
+            for found in candidates[draft.index]:
+                if found.text == draft.halves[0 if found.x < draft.width / 2 else 1]:
+                    _take(found)
+
+
 def _take(found: _Candidate) -> None:
     """A row that is the number, or sets it apart by a wide gap, is no part of the text."""
     row = found.edge.row
@@ -371,18 +408,19 @@ def _take(found: _Candidate) -> None:
 def _candidates(edge: _Edge) -> list[_Candidate]:
     found = []
     row = edge.row
-    pieces = [(row.text, True)]
+    x0, _, x1, _ = row.box
+    pieces = [(row.text, True, (x0 + x1) / 2)]
     if edge.gap < 0.8:
         pieces = pieces[:1]
     elif len(row.parts) > 1:
-        pieces += [(part.text, False) for part in row.parts]
+        pieces += [(part.text, False, (part.x0 + part.x1) / 2) for part in row.parts]
     words = row.text.split()
     if len(words) > 1 and edge.gap >= 0.8:
-        pieces += [(words[0], False), (words[-1], False)]
-    for text, alone in pieces:
+        pieces += [(words[0], False, x0), (words[-1], False, x1)]
+    for text, alone, x in pieces:
         parsed = parse_label(text)
         if parsed is not None:
-            found.append(_Candidate(edge, parsed[0], parsed[1], parsed[2], alone))
+            found.append(_Candidate(edge, parsed[0], parsed[1], parsed[2], alone, x))
     return found
 
 
@@ -458,12 +496,20 @@ def _fall_back(drafts: Sequence[PageDraft], file_labels: Sequence[str]) -> None:
 
 
 def _body_size(drafts: Sequence[PageDraft]) -> float:
-    """The book's commonest character size in points."""
+    """The book's commonest character size in points.
+
+    Handwriting has none, nor has a page photographed at an angle: there it is the middle one.
+    """
     sizes: Counter[float] = Counter()
     for draft in drafts:
         for row in draft.rows:
             sizes[round(row.em, 1)] += len(row.text)
-    return (sizes.most_common(1)[0][0] if sizes else 0.0) or 1.0
+    if not sizes:
+        return 1.0
+    size, count = sizes.most_common(1)[0]
+    if count < _COMMON * sizes.total():
+        size = median(sizes.elements())
+    return size or 1.0
 
 
 def _page(draft: PageDraft, body: float, starts: set[tuple[int, int]]) -> Page:
@@ -517,13 +563,15 @@ def _whole_words(lines: list[Line]) -> list[Line]:
 
 def _line(row: Row, draft: PageDraft, size: float, begins: bool, note: bool) -> Line:
     kind: LineKind = "body"
+    large = _LARGE if draft.extractor == "pdfium" else _LARGE_IN_PICTURE
     if row.table:
         kind = "table"
-    elif size >= 1.12 and len(row.text) <= 60:
+    elif size >= large and len(row.text) <= 60 and not row.text.endswith(("。", "、")):
         kind = "heading"
     elif note:
         kind = "footnote"
-    return Line(row.text, _box(row, draft), kind, begins, 0, size, row.ruby)
+    label = draft.label_of(row) if draft.halves is not None else ""
+    return Line(row.text, _box(row, draft), kind, begins, 0, size, row.ruby, label)
 
 
 def _box(row: Row, draft: PageDraft) -> Box:

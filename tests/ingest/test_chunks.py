@@ -33,6 +33,26 @@ def test_an_article_is_one_passage_with_its_heading() -> None:
     assert passage.id.startswith("b-")
 
 
+def test_headings_with_nothing_below_them_are_not_lost() -> None:
+    document = book(
+        "第一章　総則", "第一節　通則", "届出は口頭でもできる。", "第二章　削除", "第三章　削除"
+    )
+    assert [(p.text, p.section_path) for p in passages(document, "b")] == [
+        ("第一節　通則\n届出は口頭でもできる。", ("第一章　総則", "第一節　通則")),
+        ("第二章　削除\n第三章　削除", ("第二章　削除",)),
+    ]
+
+
+def test_a_passage_bears_the_number_of_the_half_of_the_sheet_it_begins_on() -> None:
+    lines = [
+        Line("第一条　届出。", label="30"),
+        Line("第二条　審査。", label="31"),
+        Line("第三条　受理。"),
+    ]
+    found = passages(book(*lines, label="30・31"), "b")
+    assert [passage.page_label for passage in found] == ["30", "31", "30・31"]
+
+
 def test_paragraphs_of_an_article_know_their_numbers_and_what_they_refer_to() -> None:
     document = book(
         "第十条　届出は市役所でする。",

@@ -49,6 +49,9 @@ def shelf_with_all_kinds(
     write(folder, "壊れた.pdf", "これはPDFではない")
     write(folder, "離婚.md", "# 離婚\n\n協議上の離婚。\n")
     write(folder, "離婚.md.toml", 'titel = "離婚届の手引"\n')
+    write(folder, "表計算.ods", "知らない形式")
+    write(folder, "だれの.pdf.toml", 'title = "ない本"')
+    write(folder, "Thumbs.db", "絵の控え")
     named = write(root, "表計算.numbers", "知らない形式")
     with Shiori(Settings(data_dir=root / "data", workers=2)) as product:
         summary = product.add([folder, named, root / "無い.pdf"], shelf="窓口")
@@ -65,6 +68,16 @@ def test_good_files_become_books(shelf_with_all_kinds: tuple[Shiori, Path, Summa
     assert {book.title for book in product.ledger.books().values()} == {"出生届の手引", "婚姻"}
     assert {book.shelf for book in product.ledger.books().values()} == {"窓口"}
     assert product.searcher.search("出生の届出はいつまでに").hits
+
+
+def test_what_is_no_book_is_named_and_fails_nothing(
+    shelf_with_all_kinds: tuple[Shiori, Path, Summary],
+) -> None:
+    _, folder, summary = shelf_with_all_kinds
+    left_out = {item["file"]: item["reason"] for item in summary.as_json()["left_out"]}
+    assert list(left_out) == [str(folder / "だれの.pdf.toml"), str(folder / "表計算.ods")]
+    assert "本のファイル(だれの.pdf)が隣にありません" in left_out[str(folder / "だれの.pdf.toml")]
+    assert "保存し直してください" in left_out[str(folder / "表計算.ods")]
 
 
 def test_every_failure_names_the_file_the_cause_and_what_to_do(

@@ -40,6 +40,12 @@ def test_lines_of_a_page_scanned_askew_stay_apart():
     assert [row.text[0] for row in page.rows] == ["0", "1", "2", "3"]
 
 
+def test_short_line_in_a_padded_box_is_no_larger_than_the_others():
+    lines = [reading("届" * 20, 100, 50 + 40 * n, 580, 86 + 40 * n) for n in range(3)]
+    sizes = [row.em for row in order([*lines, reading("う。", 100, 170, 148, 206)], 1.0).rows]
+    assert sizes == pytest.approx([24.0] * 4)
+
+
 def test_padded_ruby_is_no_line_of_its_own():
     base = reading("戸籍に関する届出は本籍地で", 100, 50, 425, 80)
     ruby = reading("こせき", 102, 33, 150, 51)

@@ -288,6 +288,55 @@ def test_heading_at_the_top_of_several_pages_is_no_head(tmp_path: Path):
     assert [shown(document, index)[0] for index in (1, 4)] == ["解説", "解説"]
 
 
+def sheet(left: str, right: str, row: str) -> list[Mark]:
+    """Two pages side by side with their numbers below."""
+    marks = across(left, 200, 30, 8) + across(right, 620, 30, 8)
+    for number in range(6):
+        marks += across(f"左{row * 15}。", 60, 480 - 20 * number)
+        marks += across(f"右{row * 15}。", 480, 480 - 20 * number)
+    return marks
+
+
+def test_each_page_of_a_sheet_of_two_bears_its_own_number(tmp_path: Path):
+    sheets = [sheet("12", "13", "届"), sheet("14", "", "出"), sheet("16", "17", "婚")]
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", sheets, size=(842, 595)))
+    assert [page.label for page in document.pages] == ["12・13", "14・15", "16・17"]
+    labels = {line.text[:2]: line.label for page in document.pages for line in page.lines}
+    assert labels == {
+        "左届": "12",
+        "右届": "13",
+        "左出": "14",
+        "右出": "15",
+        "左婚": "16",
+        "右婚": "17",
+    }
+
+
+def test_a_page_with_one_number_is_no_sheet_of_two(tmp_path: Path):
+    sheets = [sheet("", str(number), "届") for number in (12, 13, 14)]
+    document = read_pdf(write_pdf(tmp_path / "a.pdf", sheets, size=(842, 595)))
+    assert [page.label for page in document.pages] == ["12", "13", "14"]
+    assert {line.label for page in document.pages for line in page.lines} == {""}
+
+
+def test_larger_print_is_a_heading_unless_it_is_a_sentence(tmp_path: Path):
+    lines = [("届書の書き方", 14), *[("届出は口頭でもできる", 10)] * 4, ("大きな文。", 14)]
+    marks = [
+        m for n, (text, size) in enumerate(lines) for m in across(text, 50, 500 - 30 * n, size)
+    ]
+    page = read_pdf(write_pdf(tmp_path / "a.pdf", [marks])).pages[0]
+    assert [line.text for line in page.lines if line.kind == "heading"] == ["届書の書き方"]
+
+
+def test_lines_of_many_sizes_as_in_handwriting_are_no_headings(tmp_path: Path):
+    sizes = (12.6, 12.2, 11.5, 11.6, 10.6, 10)
+    marks = [
+        m for n, size in enumerate(sizes) for m in across("春はあけぼの", 50, 500 - 30 * n, size)
+    ]
+    page = read_pdf(write_pdf(tmp_path / "a.pdf", [marks])).pages[0]
+    assert {line.kind for line in page.lines} == {"body"}
+
+
 def test_footnote_at_the_foot_of_most_pages_is_no_running_foot(tmp_path: Path):
     pages = [
         marks + across(f"注{number} 昭和{number}年回答参照", 50, 60, 8)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.core.book import Document, Line
 from app.core.errors import NoText, UnknownFormat, UnreadableFile
 from ingest.check import character_error_rate, document_text
-from ingest.readers import find_files, read, sniff, unpack_zip
+from ingest.readers import find_files, is_book, read, sniff, unpack_zip
 from ingest.readers.docx import kanji_number, number_text
 from ingest.readers.text import decode_bytes
 
@@ -333,12 +333,21 @@ def test_unreadable_files_name_the_cause(
     assert caught.value.field == name
 
 
-def test_find_files_is_sorted_and_passes_over_what_is_no_book(tmp_path: Path):
-    for name in ["b/2.txt", "b/1.md", "a.pdf", ".hidden/x.txt", "~$lock.docx", "c.exe", ".a.txt"]:
+def test_find_files_is_sorted_and_passes_over_what_systems_keep(tmp_path: Path):
+    junk = [".hidden/x.txt", "~$lock.docx", ".a.txt", "Thumbs.db", "desktop.ini", "__MACOSX/x.pdf"]
+    for name in ["b/2.txt", "b/1.md", "a.pdf", "c.exe", *junk]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = [str(path.relative_to(tmp_path)) for path in find_files([tmp_path])]
-    assert found == ["a.pdf", "b/1.md", "b/2.txt"]
+    assert found == ["a.pdf", "b/1.md", "b/2.txt", "c.exe"]
+
+
+def test_a_book_without_its_suffix_is_known_by_its_content(tmp_path: Path, typeset: Path):
+    book = tmp_path / "手引"
+    book.write_bytes((typeset / "lo_v1.pdf").read_bytes())
+    other = write(tmp_path / "控え.numbers", "知らない形式")
+    assert is_book(book)
+    assert not is_book(other)
 
 
 def test_unpack_restores_windows_names(tmp_path: Path):

@@ -116,8 +116,8 @@ def test_levels_of_the_format_and_of_the_outline_count() -> None:
     assert paths(named) == [("はじめに",), ("はじめに", "目的")]
 
 
-def test_larger_print_is_a_heading_unless_it_is_a_sentence() -> None:
-    document = book([Line("届書の書き方", size=1.5), "本文", Line("大きな文。", size=1.5)])
+def test_what_the_reader_calls_a_heading_is_one_whatever_its_words() -> None:
+    document = book([Line("届書の書き方", kind="heading"), "本文", "大きな文。"])
     assert paths(document) == [("届書の書き方",)]
     assert texts(sections(document)[0]) == ["本文", "大きな文。"]
 

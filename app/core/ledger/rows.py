@@ -43,9 +43,9 @@ def pack_lines(lines: Sequence[Line]) -> bytes:
     """Lines with their boxes (fractions of the page), compressed."""
     rows = []
     for line in lines:
-        text, box, kind, starts, level, size, ruby = line.as_row()
+        text, box, kind, starts, level, size, *more = line.as_row()
         rounded = box and [round(side, 4) for side in box]
-        rows.append([text, rounded, kind, starts, level, round(size, 2), ruby])
+        rows.append([text, rounded, kind, starts, level, round(size, 2), *more])
     return zlib.compress(dump(rows).encode())
 
 
