@@ -44,7 +44,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 install: $(VENV)/installed ## 実行に必要なものを .venv に入れる
 
 .PHONY: run
-run: $(VENV)/installed ## 見本の本を登録して http://127.0.0.1:8000 で検索サービスを始める
+run: $(VENV)/installed ## 見本の本を登録して検索サービスを始める (PORT=8000 HOST=127.0.0.1 TORCH=cpu を変えられる)
 	@$(BIN)/shiori serve --samples --host $(HOST) --port $(PORT)
 
 .PHONY: test

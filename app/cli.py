@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app import cli_read
@@ -39,6 +39,7 @@ from app.terminal import (
 )
 
 if TYPE_CHECKING:
+    from app.api.schemas import FiltersIn
     from app.client import Client
     from app.core.datadir import Service
     from app.main import Shiori
@@ -301,7 +302,10 @@ def ingest_list(data_dir: DataDirOption = None, as_json: JsonOption = False) -> 
     if as_json:
         print_json(books)
         return
-    table = Table("ID", "書名", "版", "書棚", "内容現在日", "ページ", "パッセージ")
+    # The id is what other commands take: it is shown whole, however narrow the window.
+    table = Table(
+        Column("ID", no_wrap=True), "書名", "版", "書棚", "内容現在日", "ページ", "パッセージ"
+    )
     for book in books:
         table.add_row(
             book["id"],
@@ -362,32 +366,50 @@ def ingest_status(data_dir: DataDirOption = None, as_json: JsonOption = False) -
 
 # -- search and ask -------------------------------------------------------------
 
+BookOption = Annotated[list[str] | None, typer.Option(help="書籍IDで絞る")]
+ShelfOption = Annotated[list[str] | None, typer.Option(help="書棚名で絞る")]
+EditionOption = Annotated[list[str] | None, typer.Option(help="版で絞る")]
+AsOfOption = Annotated[str, typer.Option(help="この日に有効な版だけ (2026-04-01)")]
+CitingOption = Annotated[
+    list[str] | None, typer.Option(help="この条文・先例を引用している箇所だけ")
+]
 
-@cli.command()
-def search(
-    question: Annotated[str, typer.Argument(help="質問文、語句、または条文・先例番号")],
-    k: KOption = 10,
-    data_dir: DataDirOption = None,
-    book: Annotated[list[str] | None, typer.Option(help="書籍IDで絞る")] = None,
-    shelf: Annotated[list[str] | None, typer.Option(help="書棚名で絞る")] = None,
-    edition: Annotated[list[str] | None, typer.Option(help="版で絞る")] = None,
-    as_of: Annotated[str, typer.Option(help="この日に有効な版だけ (2026-04-01)")] = "",
-    citing: Annotated[
-        list[str] | None, typer.Option(help="この条文・先例を引用している箇所だけ")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """質問に答えるパッセージを探します。"""
-    from app.api.schemas import FiltersIn, search_out
-    from app.client import Client
 
-    filters = FiltersIn(
+def _filters(
+    book: list[str] | None,
+    shelf: list[str] | None,
+    edition: list[str] | None,
+    as_of: str,
+    citing: list[str] | None,
+) -> FiltersIn:
+    from app.api.schemas import FiltersIn
+
+    return FiltersIn(
         books=book or [],
         shelves=shelf or [],
         editions=edition or [],
         as_of=as_of,
         citing=citing or [],
     )
+
+
+@cli.command()
+def search(
+    question: Annotated[str, typer.Argument(help="質問文、語句、または条文・先例番号")],
+    k: KOption = 10,
+    data_dir: DataDirOption = None,
+    book: BookOption = None,
+    shelf: ShelfOption = None,
+    edition: EditionOption = None,
+    as_of: AsOfOption = "",
+    citing: CitingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """質問に答えるパッセージを探します。"""
+    from app.api.schemas import search_out
+    from app.client import Client
+
+    filters = _filters(book, shelf, edition, as_of, citing)
     with _product(data_dir) as product:
         if isinstance(product, Client):
             found = product.search(question, k, filters.model_dump())
@@ -416,17 +438,23 @@ def ask(
     question: Annotated[str, typer.Argument(help="質問文")],
     k: KOption = 5,
     data_dir: DataDirOption = None,
+    book: BookOption = None,
+    shelf: ShelfOption = None,
+    edition: EditionOption = None,
+    as_of: AsOfOption = "",
+    citing: CitingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """質問に、根拠を引いて答えます。"""
     from app.api.schemas import ask_out
     from app.client import Client
 
+    filters = _filters(book, shelf, edition, as_of, citing)
     with _product(data_dir) as product:
         if isinstance(product, Client):
-            answered = product.ask(question, k, {})
+            answered = product.ask(question, k, filters.model_dump())
         else:
-            answered = ask_out(product.answerer.ask(question, k)).model_dump()
+            answered = ask_out(product.answerer.ask(question, k, filters.to_filters())).model_dump()
     if as_json:
         print_json(answered)
         return

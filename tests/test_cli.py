@@ -265,6 +265,29 @@ def test_a_folder_of_a_newer_version_is_left_alone(run: Run, tmp_path: Path) -> 
     assert (tmp_path / "ledger.sqlite").read_bytes() == before
 
 
+def test_an_answer_is_limited_like_a_search(run: Run, data_dir: Path) -> None:
+    data = ("--data-dir", str(data_dir))
+    late = run("ask", "婚氏続称の期間", "--as-of", "1990-01-01", *data)
+    assert "1990-01-01 の時点で有効な本は" in late.stdout
+    (book,) = [
+        book["id"]
+        for book in json.loads(run("ingest", "list", "--json", *data).stdout)
+        if "問答" in book["title"]
+    ]
+    found = json.loads(run("ask", "婚氏続称の期間", "--book", book, "--json", *data).stdout)
+    assert {hit["book_id"] for hit in found["hits"]} == {book}
+
+
+def test_ids_are_listed_whole_however_narrow_the_window(
+    run: Run, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    data = ("--data-dir", str(data_dir))
+    ids = [book["id"] for book in json.loads(run("ingest", "list", "--json", *data).stdout)]
+    listed = run("ingest", "list", *data).stdout
+    assert all(id_ in listed for id_ in ids)
+
+
 def test_a_held_folder_is_named(run: Run, tmp_path: Path) -> None:
     with Shiori(Settings(data_dir=tmp_path)):
         done = run("ingest", "list", "--data-dir", str(tmp_path))

@@ -55,6 +55,11 @@ _T = TypeVar("_T")
 # The glossary this process loaded last, by what it is made of.
 _in_memory: dict[str, Glossary] = {}
 
+# The code that analyses, as this process runs it: it may change on disk meanwhile.
+_CODE = hashlib.sha256()
+for _file in sorted(_CORE.rglob("*.py")):
+    _CODE.update(_file.read_bytes())
+
 _SEPARATOR = "｜"
 _TOGETHER = "＋"
 _OFF = "!"
@@ -372,10 +377,10 @@ def load_cached(paths: Sequence[Path], cache: Path) -> Glossary:
     Analysing thousands of phrases and questions takes seconds, which no start should wait for
     twice, and no process either. The folder must be the service's own: what lies there is trusted.
     """
-    made_of = (*paths, *sorted(_CORE.rglob("*.py")), *sorted(_DATA.glob("*.tsv")))
-    digest = hashlib.sha256(version("sudachidict-core").encode())
+    digest = _CODE.copy()
+    digest.update(version("sudachidict-core").encode())
     try:
-        for path in made_of:
+        for path in (*paths, *sorted(_DATA.glob("*.tsv"))):
             digest.update(path.read_bytes())
     except OSError:
         return load(paths)  # which says what is wrong with which file

@@ -175,7 +175,14 @@ class Searcher:
             live = set(self._ledger.live_generations().values())
             where = self._where(filters)
             notices: list[str] = []
-            found = self._found(question, where, limit, notices) if where else []
+            if where:
+                found = self._found(question, where, limit, notices)
+            else:
+                found = []
+                notices.append(
+                    f"{filters.as_of} の時点で有効な本は、探した範囲にありません。"
+                    "日付の指定を外すか、後の日付にしてください。"
+                )
             candidates = [candidate for candidate in found if candidate.key[0] in live]
             if live <= set(self._ledger.live_generations().values()):
                 break

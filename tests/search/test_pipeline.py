@@ -48,6 +48,13 @@ def test_what_speaks_of_the_parallel_institution_alone_stands_below(
     assert found == ["問2", "問1"]
 
 
+def test_a_day_on_which_no_book_stood_is_told(shelf: Shiori, publish: Publish) -> None:
+    book = publish("late", "新しい本", "第一　届出をする。", published="2025-01-01")
+    found = shelf.searcher.search("届出", 3, Filters(books=(book.id,), as_of="2024-04-01"))
+    assert not found.hits
+    assert "2024-04-01 の時点で有効な本は" in found.notices[0]
+
+
 def test_words_can_be_kept_from_the_glossary(shelf: Shiori, law: Book) -> None:
     terms = tuple(item.term for item in shelf.searcher.search("名字を変えたい", 3).expansions)
     assert terms
