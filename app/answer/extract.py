@@ -18,6 +18,7 @@ from app.answer.weigh import (
     Wanted,
     confidence,
     held,
+    is_near,
     lacks,
     named_ids,
     near_headings,
@@ -106,8 +107,8 @@ def extract(result: SearchResult, asked: Wanted, threshold: float) -> Answer:
     blocks = best_blocks(result, asked) if sure >= threshold else ()
     if not blocks:
         # A reference and nothing else (戸籍法300条) is no question to ask an office.
-        named = bool(named_ids(result.question) and asked.nouns)
-        near = bool(result.hits) and (sure >= _NEAR or named)
+        article = bool(named_ids(result.question) and asked.nouns)
+        near = bool(result.hits) and (article or (sure >= _NEAR and is_near(result, asked)))
         draft = inquiry(result) if near else ""
         return Answer(False, (), reason(result, asked, near=near), sure, inquiry=draft)
     return Answer(True, blocks, "", sure)

@@ -90,6 +90,13 @@ def test_what_has_nothing_to_do_with_the_books_is_no_case_for_an_inquiry(product
     assert "受理照会" not in answer.reason
 
 
+@pytest.mark.parametrize("question", ["印鑑登録は何歳から", "自動車の車庫証明の手数料"])
+def test_without_its_most_telling_noun_nothing_is_near(product: Shiori, question: str) -> None:
+    answer = product.answerer.ask(question).answer
+    assert not answer.answered
+    assert answer.inquiry == ""
+
+
 @pytest.mark.parametrize(
     ("question", "told"),
     [
