@@ -43,6 +43,12 @@ def test_a_sentence_takes_the_list_it_announces(product: Shiori) -> None:
     assert any("本籍地" in text and "出生地" in text for text in texts)
 
 
+def test_who_is_told_by_the_persons_not_by_their_title(sample_product: Shiori) -> None:
+    first = shown(sample_product.answerer.ask("死亡届は誰が出せるか"))[0]
+    assert "同居の親族" in first
+    assert "同居の親族" not in shown(sample_product.answerer.ask("死亡届の期限"))[0]
+
+
 def test_the_proviso_follows_its_sentence(product: Shiori) -> None:
     texts = shown(product.answerer.ask("出生証明書を添えなければならないか"))
     assert any("この限りでない" in text for text in texts)
