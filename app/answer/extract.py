@@ -18,6 +18,7 @@ from app.answer.weigh import (
     Wanted,
     confidence,
     held,
+    is_near,
     lacks,
     named_ids,
     near_headings,
@@ -68,6 +69,14 @@ _TERM = re.compile(
 )
 _LONGEST_TERM = 12
 _LEADER = re.compile(r"[^。]*[\s　…‥・]+[0-9０-９]+$")
+_WHO = re.compile("誰|だれ|どなた")
+# Who somebody is, not what he does: 届出義務者 and 届出人 name nobody.
+_PERSON = re.compile(
+    "父|母(?!国)|夫(?!婦)|妻|配偶者|本人|親族|同居者|家主|地主|管理人|後見人|保佐人|補助人|親権者|法定代理人|当事者"
+    "|養親|養子(?!縁組)|医師|助産師|検察官|世帯主|市区?町村長"
+)
+# So many different ones make a sentence that says who.
+_PERSONS = 2
 _LIST_AHEAD = re.compile(r"次の|次に掲げる|左の|左に掲げる|以下の|次のとおり")
 _ITEM = re.compile(
     r"[\s　]*(?:[・●○◆■\-]|[①-⑳]|[（(]?[0-9０-９一二三四五六七八九十イロハニホヘトア-オ]+[)）．.、\s　])"
@@ -106,8 +115,8 @@ def extract(result: SearchResult, asked: Wanted, threshold: float) -> Answer:
     blocks = best_blocks(result, asked) if sure >= threshold else ()
     if not blocks:
         # A reference and nothing else (戸籍法300条) is no question to ask an office.
-        named = bool(named_ids(result.question) and asked.nouns)
-        near = bool(result.hits) and (sure >= _NEAR or named)
+        article = bool(named_ids(result.question) and asked.nouns)
+        near = bool(result.hits) and (article or (sure >= _NEAR and is_near(result, asked)))
         draft = inquiry(result) if near else ""
         return Answer(False, (), reason(result, asked, near=near), sure, inquiry=draft)
     return Answer(True, blocks, "", sure)
@@ -136,6 +145,8 @@ def best_blocks(result: SearchResult, asked: Wanted) -> tuple[Block, ...]:
         if any(_inside(best, citation) for _, citation in chosen):
             continue
         start, end = _widened(best)
+        if _WHO.search(result.question.text):
+            end = _with_persons(best, start, end)
         sentence = best.body[best.number]
         for other, citation in chosen:
             if other.hit.passage.id == best.hit.passage.id:
@@ -294,6 +305,21 @@ def _widened(candidate: _Candidate) -> tuple[int, int]:
     ):
         first = before
     return body[first].start, body[last].end
+
+
+def _with_persons(candidate: _Candidate, start: int, end: int) -> int:
+    """Where a block ends that says who: with the sentence after it that names them, if it names nobody.
+
+    届出義務者が届け出る leaves it to the 解説 that these are 同居の親族, その他の同居者 …
+    """
+    text = candidate.hit.passage.text
+    if _PERSON.search(text, start, end):
+        return end
+    after = next((sentence for sentence in candidate.body if sentence.start >= end), None)
+    if after is None or after.end - start > _LIST:
+        return end
+    named = set(_PERSON.findall(text, after.start, after.end))
+    return after.end if len(named) >= _PERSONS else end
 
 
 def _list_head(text: str, body: Sequence[_Sentence], number: int) -> int:

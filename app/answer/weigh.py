@@ -17,6 +17,8 @@ from app.answer.premise import asserted
 from app.core import references
 from app.core.book import Hit
 from app.core.japanese import KANJI_NUMERALS, Token, fold, tokens
+from app.search.acts import is_about
+from app.search.acts import named as acts_named
 from app.search.pipeline import Searcher, SearchResult
 from app.search.question import Question, words
 
@@ -229,6 +231,23 @@ def confidence(result: SearchResult, asked: Wanted) -> float:
     if named:
         return float(any(speaks_of(hit, named) for hit in result.hits))
     return max((_answering(hit, asked) for hit in result.hits[:_PASSAGES]), default=0.0)
+
+
+def is_near(result: SearchResult, asked: Wanted) -> bool:
+    """Whether the passages found are on the question's matter, though they may not answer it.
+
+    One holds the nouns that tell most (the rarest, those in no book among them), or is about
+    a notification that the question names: タラーク離婚 is near 離婚, 印鑑登録 near nothing.
+    """
+    best = result.hits[:_PASSAGES]
+    acts = acts_named(result.question.text)
+    most = max((asked.weights[noun] for noun in asked.nouns), default=0.0)
+    telling = {noun for noun in asked.nouns if asked.weights[noun] == most}
+    return any(
+        is_about(hit.passage, acts)
+        or (telling and telling <= asked.known(_there(hit, asked), hit.passage.about))
+        for hit in best
+    )
 
 
 def _answering(hit: Hit, asked: Wanted) -> float:

@@ -44,9 +44,9 @@ def acts_of(passage: Passage) -> tuple[str, ...]:
     """The acts a passage is about, in the order of `ACTS`; none where it speaks of notifications at large."""
     # From the innermost heading outwards: 第二節 離婚 under 第五章 婚姻及び離婚 is about divorce.
     for heading in reversed(passage.section_path):
-        named = _named(heading)
-        if named:
-            return named
+        found = named(heading)
+        if found:
+            return found
     text = fold(passage.text)
     return tuple(act for act in ACTS if len(_PATTERNS[act].findall(text)) >= _OFTEN)
 
@@ -57,6 +57,7 @@ def is_about(passage: Passage, acts: Iterable[str]) -> bool:
     return bool(wanted.intersection(acts_of(passage)))
 
 
-def _named(heading: str) -> tuple[str, ...]:
-    folded = fold(heading)
+def named(text: str) -> tuple[str, ...]:
+    """The acts whose words occur in a text, in the order of `ACTS`."""
+    folded = fold(text)
     return tuple(act for act in ACTS if _PATTERNS[act].search(folded))

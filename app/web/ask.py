@@ -28,7 +28,7 @@ from app.search.acts import ACTS, acts_of
 from app.search.pipeline import Filters
 from app.web import expanding, hints, marks
 from app.web.books import page_of_quote
-from app.web.desk import reader_of
+from app.web.desk import keep_lookup, own_lookup, reader_of
 from app.web.stream import Kept, stream
 from app.web.view import Product, View, check_same_site, page_url
 
@@ -273,7 +273,12 @@ def router(product: Product, view: View) -> APIRouter:
         answered = answer["answered"]
         ids = [item.passage.id for item in answer["passages"]]
         lookup = ledger.log_lookup(
-            answered.result.query, ids, answered.took_ms, answered.answer.answered, ask.lookup
+            answered.result.query,
+            ids,
+            answered.took_ms,
+            answered.answer.answered,
+            ask.lookup,
+            own_lookup(request),
         )
         page["ask"] = ask.in_lookup(lookup)
         page["lookup"] = now = ledger.lookup(lookup)
@@ -281,7 +286,9 @@ def router(product: Product, view: View) -> APIRouter:
         page["notes"] = ledger.notes(ids, reader_of(request))
         page["folders"] = [name for name in ledger.folders(reader_of(request)) if name]
         page["related"] = hints.related(ask.q, ledger, now.queries if now else ())
-        return view.page(request, "ask.html", **page)
+        response = view.page(request, "ask.html", **page)
+        keep_lookup(response, lookup)
+        return response
 
     @routes.get("/answer", dependencies=[Depends(check_same_site)])
     def answer(request: Request, ask: Annotated[Ask, Depends(asked)]) -> Response:

@@ -21,6 +21,8 @@ MAX_NAME = 40
 
 # A browser that keeps notes to itself is known by a random number, and by nothing else.
 COOKIE = "shiori_desk"
+# The look-up a browser is on lies with the browser alone: who asked what is not kept here.
+LOOKUP_COOKIE = "shiori_lookup"
 _YEARS = 2 * 365 * 24 * 3600
 _READER = re.compile(r"[0-9a-f]{32}")
 
@@ -130,6 +132,17 @@ def reader_of(request: Request) -> str:
     """The browser's number, empty while it has kept no note to itself."""
     given = request.cookies.get(COOKIE, "")
     return given if _READER.fullmatch(given) else ""
+
+
+def own_lookup(request: Request) -> int | None:
+    """The look-up the browser is on; None before its first."""
+    given = request.cookies.get(LOOKUP_COOKIE, "")
+    return int(given) if re.fullmatch(r"[0-9]{1,15}", given) else None
+
+
+def keep_lookup(response: Response, lookup: int) -> None:
+    """Has the browser remember its look-up until it is closed."""
+    response.set_cookie(LOOKUP_COOKIE, str(lookup), httponly=True, samesite="lax")
 
 
 def _owner(request: Request, response: Response) -> str:

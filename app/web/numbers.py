@@ -62,7 +62,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day, or the month that begins on it. `minutes` is the median time of its solved look-ups, None where there is none."""
+    """One day, or the month that begins on it. `answered` and `unanswered` count questions; `minutes` is the median time of its solved look-ups, None where there is none."""
 
     date: datetime.date
     lookups: int
@@ -122,7 +122,7 @@ def router(product: Product, view: View, admission: Admission) -> APIRouter:
         seconds = [one.solved_at - one.started_at for one in lookups if one.solved_at is not None]
         median_seconds = median(seconds) if seconds else None
         baseline = stated_baseline(ledger.fact(_BASELINE))
-        silent = [one for one in lookups if one.answered is False]
+        silent = [query for one in lookups for query in one.unanswered]
         return view.page(
             request,
             "numbers.html",
@@ -133,7 +133,7 @@ def router(product: Product, view: View, admission: Admission) -> APIRouter:
             total=len(lookups),
             median_seconds=median_seconds,
             solved=len(seconds),
-            answered=sum(one.answered is True for one in lookups),
+            answered=sum(day.answered for day in table),
             unanswered=len(silent),
             likes=sum(one.helpful for one in verdicts),
             dislikes=sum(not one.helpful for one in verdicts),
@@ -145,7 +145,7 @@ def router(product: Product, view: View, admission: Admission) -> APIRouter:
             ),
             topics=topics.most(lookups),
             asked=most_asked(query for one in lookups for query in one.queries),
-            silent=most_asked(one.queries[-1] for one in silent),
+            silent=most_asked(silent),
             disliked=[one for one in verdicts if not one.helpful][:_TOP],
             baseline=baseline,
             saved_hours=saved_hours(baseline, len(seconds), median_seconds),
@@ -188,7 +188,7 @@ def router(product: Product, view: View, admission: Admission) -> APIRouter:
     @routes.get("/numbers/unanswered.csv")
     def unanswered(days: int = MAX_DAYS) -> Response:
         lookups, _ = of(_span(days))
-        silent = (one.queries[-1] for one in lookups if one.answered is False)
+        silent = (query for one in lookups for query in one.unanswered)
         return csv_file("shiori-unanswered.csv", ("質問", "回数"), most_asked(silent, _MOST))
 
     return routes
@@ -279,12 +279,16 @@ def _day(date: datetime.date, lookups: Sequence[Lookup], verdicts: Sequence[Verd
     minutes = [
         (one.solved_at - one.started_at) / 60 for one in lookups if one.solved_at is not None
     ]
+    asked = sum(len(one.queries) for one in lookups)
+    # Each question counts, not only the last of a look-up: what was answered in other words
+    # is still missing from the books under the first ones.
+    silent = sum(len(one.unanswered) for one in lookups)
     return Day(
         date=date,
         lookups=len(lookups),
-        questions=sum(len(one.queries) for one in lookups),
-        answered=sum(one.answered is True for one in lookups),
-        unanswered=sum(one.answered is False for one in lookups),
+        questions=asked,
+        answered=asked - silent,
+        unanswered=silent,
         solved=len(minutes),
         minutes=round(median(minutes), 1) if minutes else None,
         likes=sum(one.helpful for one in verdicts),

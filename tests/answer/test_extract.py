@@ -43,6 +43,12 @@ def test_a_sentence_takes_the_list_it_announces(product: Shiori) -> None:
     assert any("本籍地" in text and "出生地" in text for text in texts)
 
 
+def test_who_is_told_by_the_persons_not_by_their_title(sample_product: Shiori) -> None:
+    first = shown(sample_product.answerer.ask("死亡届は誰が出せるか"))[0]
+    assert "同居の親族" in first
+    assert "同居の親族" not in shown(sample_product.answerer.ask("死亡届の期限"))[0]
+
+
 def test_the_proviso_follows_its_sentence(product: Shiori) -> None:
     texts = shown(product.answerer.ask("出生証明書を添えなければならないか"))
     assert any("この限りでない" in text for text in texts)
@@ -88,6 +94,13 @@ def test_what_has_nothing_to_do_with_the_books_is_no_case_for_an_inquiry(product
     answer = product.answerer.ask("粗大ごみの収集").answer
     assert answer.inquiry == ""
     assert "受理照会" not in answer.reason
+
+
+@pytest.mark.parametrize("question", ["印鑑登録は何歳から", "自動車の車庫証明の手数料"])
+def test_without_its_most_telling_noun_nothing_is_near(product: Shiori, question: str) -> None:
+    answer = product.answerer.ask(question).answer
+    assert not answer.answered
+    assert answer.inquiry == ""
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,20 @@ def test_a_note_of_ones_own_is_seen_and_moved_by_nobody_else(tmp_path: Path) -> 
     ledger.close()
 
 
+def test_the_same_question_joins_only_the_look_up_of_its_own_browser(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    first = ledger.log_lookup("離婚の届出", [], 1.0, False)
+    assert ledger.log_lookup("離婚の届出", [], 1.0, False) != first
+    assert ledger.log_lookup("離婚の届出", [], 1.0, False, own=first) == first
+    assert ledger.log_lookup("離婚の費用", [], 1.0, True, own=first) != first
+    assert ledger.log_lookup("離婚届の用紙", [], 1.0, True, first) == first
+    found = ledger.lookup(first)
+    assert found is not None
+    assert found.queries == ("離婚の届出", "離婚届の用紙")
+    assert (found.answered, found.unanswered) == (True, ("離婚の届出",))
+    ledger.close()
+
+
 def test_questions_answered_before_are_found_by_their_words(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     for query, answered in (("離婚の届出", True), ("離婚の届出", True), ("離婚の費用", False)):

@@ -36,6 +36,19 @@ def test_a_look_up_goes_on_until_it_is_solved(client: TestClient, product: Shior
     assert client.post("/lookups/999999/solved").status_code == 404
 
 
+def test_two_people_who_ask_the_same_have_a_look_up_each(
+    client: TestClient, product: Shiori
+) -> None:
+    mine = lookup_of(ask(client, "認知届の届出地"))
+    client.cookies.clear()
+    yours = lookup_of(ask(client, "認知届の届出地"))
+    assert yours != mine
+    client.post(f"/lookups/{mine}/solved")
+    still = product.ledger.lookup(yours)
+    assert still is not None
+    assert still.solved_at is None
+
+
 def test_a_like_is_counted_beside_the_passage(client: TestClient, product: Shiori) -> None:
     page = ask(client, "国籍留保の届出")
     passage_id = page.xpath("//article/@data-passage-id")[0]

@@ -29,8 +29,8 @@ from app.web.spreadsheet import as_csv
 TODAY = datetime.date(2026, 11, 27)
 NOW = datetime.datetime.combine(TODAY, datetime.time(12)).timestamp()
 LOOKUPS = [
-    Lookup(3, NOW, None, ("車庫証明",), False),
-    Lookup(2, NOW, NOW + 600, ("離婚", "離婚の届出"), True),
+    Lookup(3, NOW, None, ("車庫証明",), False, ("車庫証明",)),
+    Lookup(2, NOW, NOW + 600, ("離婚", "離婚の届出"), True, ("離婚",)),
     Lookup(1, NOW - 86400, NOW - 86400 + 120, ("離婚",), True),
 ]
 
@@ -39,7 +39,7 @@ def test_look_ups_count_on_the_day_they_began() -> None:
     verdicts = [Verdict(1, NOW, "離婚", "b-1", True, "", "")]
     yesterday, today = by_day(LOOKUPS, verdicts, 2, today=TODAY)
     assert (yesterday.lookups, yesterday.minutes, yesterday.likes) == (1, 2.0, 0)
-    assert (today.lookups, today.questions, today.answered, today.unanswered) == (2, 3, 1, 1)
+    assert (today.lookups, today.questions, today.answered, today.unanswered) == (2, 3, 1, 2)
     assert (today.solved, today.minutes, today.likes) == (1, 10.0, 1)
 
 
@@ -68,7 +68,10 @@ def test_every_bar_tells_its_value() -> None:
 
 
 def test_the_page_and_its_file(client: TestClient) -> None:
-    client.get("/", params={"q": "自動車の車庫証明の手数料"})
+    first = html.fromstring(client.get("/", params={"q": "自動車の車庫証明の手数料"}).text)
+    # Answered in other words, the first question stays unanswered.
+    lookup = first.xpath("//input[@name='lookup']/@value")[0]
+    client.get("/", params={"q": "死亡届の期間", "lookup": lookup})
     page = html.fromstring(client.get("/numbers").text)
     assert "自動車の車庫証明の手数料" in page.xpath("string(//section[@aria-labelledby='silent'])")
     assert page.xpath("//figure//*[name()='rect']")

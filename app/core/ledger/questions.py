@@ -34,7 +34,7 @@ class Lookup:
     """From the first question about a matter until it is solved; `queries` in the order asked.
 
     Times are seconds since the epoch, `solved_at` is None while nobody said it is solved.
-    `answered` is whether the last question was.
+    `answered` is whether the last question was; `unanswered` are the questions that were not.
     """
 
     id: int
@@ -42,6 +42,7 @@ class Lookup:
     solved_at: float | None
     queries: tuple[str, ...]
     answered: bool | None
+    unanswered: tuple[str, ...] = ()
 
 
 class Questions(Connection):
@@ -101,18 +102,21 @@ class Questions(Connection):
         took_ms: float,
         answered: bool,
         lookup: int | None = None,
+        own: int | None = None,
     ) -> int:
         """Keeps a question asked at the desk with the look-up it belongs to; returns the look-up's id.
 
-        That is `lookup` where it is open and went on a short while ago, else an open one
-        in which the same was asked then, else a new one. A page loaded again counts once.
+        That is `lookup` where it is open and went on a short while ago, else `own`, the
+        last look-up of the same browser, where the same was asked in it then, else a new one.
+        So a page loaded again counts once, and two people who ask the same count twice.
         """
         with self._writing(books=False, logging=True) as db:
             found = db.execute(
                 "SELECT l.id, q.query FROM lookups l JOIN questions q ON q.lookup = l.id"
-                " WHERE l.solved_at IS NULL AND q.asked_at > ? AND (l.id = ? OR q.query = ?)"
-                " ORDER BY l.id = ? DESC, q.id DESC LIMIT 1",
-                (time.time() - SAME_LOOKUP_SECONDS, lookup, query, lookup),
+                " WHERE l.solved_at IS NULL AND q.asked_at > ?"
+                " AND (l.id = ? OR (l.id = ? AND q.query = ?))"
+                " ORDER BY l.id IS ? DESC, q.id DESC LIMIT 1",
+                (time.time() - SAME_LOOKUP_SECONDS, lookup, own, query, lookup),
             ).fetchone()
             if found is not None and found["query"] == query:
                 return int(found["id"])
@@ -168,4 +172,5 @@ class Questions(Connection):
             solved_at=row["solved_at"],
             queries=tuple(str(one["query"]) for one in asked),
             answered=None if last is None else bool(last),
+            unanswered=tuple(str(one["query"]) for one in asked if one["answered"] == 0),
         )
