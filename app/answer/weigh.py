@@ -197,7 +197,7 @@ def wanted(searcher: Searcher, result: SearchResult) -> Wanted:
         (
             words(expansion.term),
             tuple(words(added) for added in expansion.adds),
-            frozenset(id_ for text in expansion.articles for id_ in _article_ids(text)),
+            frozenset(id_ for text in expansion.articles for id_ in references.article_ids(text)),
         )
         for expansion in result.expansions
     )
@@ -326,11 +326,6 @@ def passage_tokens(text: str) -> tuple[Token, ...]:
 def place_words(title: str, path: tuple[str, ...]) -> frozenset[str]:
     """The words of a book's title and of the headings above a passage."""
     return frozenset(token.norm for token in tokens("\n".join((title, *path))))
-
-
-@lru_cache(maxsize=20_000)
-def _article_ids(text: str) -> tuple[str, ...]:
-    return tuple(mention.reference.article_id for mention in references.find(text))
 
 
 def _own_words(question: Question) -> dict[str, float]:

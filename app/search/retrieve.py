@@ -287,11 +287,15 @@ def _explained(passage: Passage, articles: Mapping[str, float]) -> float:
 
 def _is_mistaken(passage: Passage, question: Question) -> bool:
     """Whether a passage speaks only of the institution parallel to the one asked about."""
-    text = "\n".join((*passage.section_path, passage.text))
-    return any(
-        asked in question.own and other not in question.own and other in text and asked not in text
+    pairs = [
+        (asked, other)
         for asked, other in _PARALLEL
-    )
+        if asked in question.own and other not in question.own
+    ]
+    if not pairs:
+        return False
+    text = "\n".join((*passage.section_path, passage.text))
+    return any(other in text and asked not in text for asked, other in pairs)
 
 
 def _is_article(reference_id: str) -> bool:
